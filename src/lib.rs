@@ -1,0 +1,187 @@
+//! Append to objects in Alibaba Cloud OSS, exactly once: synchronous, verified by CRC-64, with a [`std::io::Write`].
+//!
+//! - One call? [`Bucket::append_object`], as in Python's `oss2`.
+//! - A stream, a file, a log? [`Appender`], from [`Bucket::appender`].
+//! - Tests without an account? [`testing`], a fake OSS that goes wrong when told to.
+//!
+//! ```
+//! use oss_append::testing::{FakeOss, Fault};
+//! use std::io::{self, Write};
+//!
+//! let oss = FakeOss::start()?;
+//! let bucket = oss.bucket("bucket"); // or Bucket::new(auth, "https://oss-cn-hangzhou.aliyuncs.com", "bucket")?
+//! let first = bucket.append_object("hello.txt", 0, "content of first append")?;
+//! bucket.append_object("hello.txt", &first, "content of second append")?;
+//!
+//! oss.inject(Fault::LoseAnswer); // the next append is stored, and nobody is told
+//! let mut log = bucket.appender("log.txt").open()?;
+//! writeln!(log, "a line")?;
+//! io::copy(&mut "a file\n".as_bytes(), &mut log)?;
+//! let end = log.finish()?;
+//! assert_eq!(oss.object("bucket", "log.txt").as_deref(), Some(&b"a line\na file\n"[..]));
+//! assert_eq!(bucket.head_object("log.txt")?.checkpoint(), Some(end));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What "exactly once" means
+//!
+//! Every byte an [`Appender`] accepted is in the object once, in order, or an error said what became of it. The one
+//! exception is its `Drop`: it makes one attempt and can tell nobody.
+//!
+//! The service takes bytes only at the object's end, so the position of an append is a compare-and-swap: of a request and
+//! its repetition at most one can land. Bytes are *in doubt* from the moment their last byte may have left until the
+//! service has said what became of them. While they are, they are kept as they were cut, and the object is asked for its
+//! length *and* its CRC-64; where these do not decide, the bytes are read back and compared. Not there yet: the same bytes
+//! are sent again. There: they are confirmed. Not to be found out: [`Outcome::Unknown`], and the next call asks again.
+//!
+//! [`append_object`](Bucket::append_object) does the same if it knows the CRC-64 of what lies before (position 0, a
+//! [`Checkpoint`] or the last [`Appended`]) and the bytes can be read again ([`Body`] says which can). Otherwise a lost
+//! answer is [`Outcome::Unknown`] at once.
+//!
+//! Two things no client can see:
+//!
+//! - another writer's *equal* bytes at the same place while ours are in doubt. In shared logs give every record something
+//!   of its own;
+//! - a delayed request that meets an object deleted meanwhile and grown again to exactly the old length. This ends by
+//!   itself: 15 minutes after a request was signed only a copy the service had let in by then can still land.
+//!
+//! Other bytes of equal length have an equal CRC-64 by a chance of 2^-64 for each question. It is no defence against malice.
+//!
+//! ```text
+//!             your code
+//!                │
+//!      Appender ─┴─ Bucket
+//!                │
+//!        ┌──▶  append ── 200, place and CRC-64 fit ───────────▶ confirmed
+//!        │       │
+//!        │       ├─ refused, nothing in doubt ────────────────▶ NotApplied
+//!        │       │
+//!        │       └─ no answer, or none that can be believed ──▶ ask: length and CRC-64
+//!        │                                                        │
+//!        ├───────── not there (yet) ──────────────────────────────┤
+//!        │                                                        ├─ there ──────────▶ confirmed
+//!        └───────── another's, with Rebase: go behind it ─────────┤
+//!                                                                 ├─ another's ──────▶ Conflict
+//!                                                                 └─ not found out ──▶ Unknown
+//! ```
+//!
+//! # Errors
+//!
+//! A function that writes to an [`Appender`] and calls this library returns [`std::io::Result`] or a box, because
+//! [`write`](std::io::Write::write) gives [`std::io::Error`], which does not turn into an [`Error`]; the other direction
+//! works with `?`.
+//!
+//! [`Error::kind`] says what can be done, [`Error::outcome`] what became of the bytes, and [`Error::find`] gets the
+//! [`Error`] back out of an [`std::io::Error`], a box or another library's error:
+//!
+//! ```
+//! use oss_append::{Appender, Error, ErrorKind, Outcome};
+//! use std::io::{self, Write};
+//!
+//! fn log(to: &mut Appender) -> io::Result<()> {
+//!     writeln!(to, "hello")?; // io::Error
+//!     to.confirm()?; // Error, turned into io::Error
+//!     Ok(())
+//! }
+//!
+//! fn advice(error: &(dyn std::error::Error + 'static)) -> &'static str {
+//!     match Error::find(error).map(|e| (e.kind(), e.outcome())) {
+//!         Some((_, Outcome::Unknown)) => "keep the appender and call again: it asks first",
+//!         Some((ErrorKind::Conflict(_), _)) => "somebody else writes there",
+//!         Some(_) => "see the text",
+//!         None => "not ours",
+//!     }
+//! }
+//! # let oss = oss_append::testing::FakeOss::start()?;
+//! # let mut appender = oss.bucket("bucket").appender("log").create_new()?;
+//! # oss.append_as_stranger("bucket", "log", b"x");
+//! # assert_eq!(advice(&log(&mut appender).unwrap_err()), "somebody else writes there");
+//! # Ok::<(), io::Error>(())
+//! ```
+//!
+//! An error of `write` speaks of earlier bytes, never of those of the failing call: these were not taken. After a
+//! [`Conflict`](ErrorKind::Conflict) or [`Integrity`](ErrorKind::Integrity) every call of that appender repeats it until
+//! [`resync`](Appender::resync).
+//!
+//! # Writing logs
+//!
+//! - Loggers flush after every record, and an honest [`flush`](std::io::Write::flush) is a request. With
+//!   [`flush_threshold`](AppenderBuilder::flush_threshold) and [`max_age`](AppenderBuilder::max_age) records are joined; then
+//!   only [`confirm`](Appender::confirm) and [`finish`](Appender::finish) are proof. There is no thread: what is old goes
+//!   out with the next call, as [`flush_due`](Appender::flush_due).
+//! - `writeln!` with arguments is several writes. [`whole_lines`](AppenderBuilder::whole_lines) keeps requests from ending
+//!   inside a line.
+//! - The HTTP client logs, too, through the crate `log`. A logger that writes here must leave out the modules `ureq`,
+//!   `ureq_proto` and `rustls`, or it is called from within its own write and deadlocks: with env_logger
+//!   `.filter_module("ureq", LevelFilter::Off)`, and so for each.
+//! - A global logger is never dropped. Keep a second handle, as an `Arc<Mutex<Appender>>`, and
+//!   [`confirm`](Appender::confirm) before the program ends.
+//! - Several processes, one object: [`OnConflict::Rebase`]. An object per day or size:
+//!   [`roll_over`](AppenderBuilder::roll_over).
+//!
+//! # Permissions
+//!
+//! | permission | for |
+//! |---|---|
+//! | `oss:PutObject` | appending |
+//! | `oss:PutObjectTagging` | appending with [tags](AppendOptions::tag) |
+//! | `oss:GetObject` | asking: [`open`](AppenderBuilder::open), [`resync`](Appender::resync), [`OnConflict::Rebase`], [`head_object`](Bucket::head_object), [`object_exists`](Bucket::object_exists) |
+//! | `oss:DeleteObject` | [`delete_object`](Bucket::delete_object) |
+//!
+//! With a key that may only write, [`append_object`](Bucket::append_object), [`create_new`](AppenderBuilder::create_new) and
+//! [`resume`](AppenderBuilder::resume) work, and a lost answer is settled by presenting the same bytes again. What that
+//! leaves open is [`Outcome::Unknown`].
+//!
+//! # Limits
+//!
+//! - An object holds 5 GiB (5 368 709 120 bytes): [`TooLarge`](ErrorKind::TooLarge) before any byte of too many is sent.
+//! - What describes the object ([`AppendOptions`] lists it) is sent only when the object is made: the service ignores most
+//!   of it later. [`Appender::existed`] says whether the object was there before.
+//! - One `Appender` sends one request at a time, on the calling thread. Its memory is one buffer, of
+//!   [8 MiB](AppenderBuilder::DEFAULT_BUFFER_CAPACITY) unless said otherwise.
+//!
+//! # Features
+//!
+//! - `rustls` (default): HTTPS by rustls with ring and Mozilla's roots compiled in. Needs a C compiler to build.
+//! - `native-tls`: HTTPS by the system's library. With both, rustls is used; with neither, only `http://` is spoken.
+//! - `testing`: [`testing`], for `[dev-dependencies]`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(not(feature = "testing"), doc = "\n[`testing`]: #features")]
+
+mod append;
+mod appender;
+mod ask;
+mod auth;
+mod body;
+mod bucket;
+mod buffer;
+mod client;
+mod clock;
+mod crc64;
+mod endpoint;
+mod error;
+mod options;
+mod position;
+mod request;
+mod response;
+mod retry;
+mod sign;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
+mod tls;
+mod transport;
+
+pub use appender::{Appender, AppenderBuilder, FinishError, OnConflict, Rolled};
+pub use auth::{Auth, Credentials, CredentialsProvider};
+pub use body::Body;
+pub use bucket::{Bucket, BucketBuilder, ObjectMeta};
+pub use endpoint::Addressing;
+pub use error::{BoxError, Error, ErrorKind, Found, Outcome, Result};
+pub use options::{AppendOptions, Progress};
+pub use position::{Appended, Checkpoint, Position};
+
+/// The README's examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
