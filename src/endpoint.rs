@@ -1,0 +1,754 @@
+//! Where to ask: endpoints, regions, addressing, names, escaping.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::error::{Error, Result};
+
+/// Where the bucket's name goes.
+///
+/// Said with `BucketBuilder::addressing`. Otherwise it is [`Path`](Self::Path) for IP addresses and `localhost`, and
+/// [`VirtualHost`](Self::VirtualHost) for everything else.
+///
+/// ```
+/// use oss_append::{Addressing, Auth, Bucket};
+///
+/// let own_domain = Bucket::builder(Auth::anonymous(), "http://logs.example.com", "my-bucket")
+///     .addressing(Addressing::Cname)
+///     .build()?;
+/// # drop(own_domain);
+/// # Ok::<(), oss_append::Error>(())
+/// ```
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Addressing {
+    /// In front of the host: `https://bucket.oss-cn-hangzhou.aliyuncs.com/key`.
+    VirtualHost,
+    /// In front of the key: `http://127.0.0.1:9000/bucket/key`. The public service refuses it
+    /// (`SecondLevelDomainForbidden`), so an endpoint under `aliyuncs.com` with it is an error.
+    Path,
+    /// Nowhere: the host is a domain of your own that is bound to the bucket, `https://logs.example.com/key`.
+    #[doc(alias = "is_cname")]
+    Cname,
+}
+
+/// A bucket's address, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoint {
+    /// Everything in front of the key, the slash included.
+    base: String,
+    bucket: String,
+    region: String,
+}
+
+impl Endpoint {
+    /// `region` and `addressing` are what the user said, if anything. `signed`: a region is needed.
+    pub(crate) fn new(
+        text: &str,
+        bucket: &str,
+        region: Option<&str>,
+        addressing: Option<Addressing>,
+        signed: bool,
+    ) -> Result<Self> {
+        check_bucket(bucket)?;
+        if let Some(region) = region {
+            check_region(region)?;
+        }
+        let Address { scheme, host, port } = Address::parse(text)?;
+        let site = Site::of(&host)?;
+        let addressing = addressing.unwrap_or(match site {
+            Site::Ip | Site::Localhost => Addressing::Path,
+            Site::Oss(_) | Site::Other => Addressing::VirtualHost,
+        });
+        check_addressing(addressing, &site, &host, bucket)?;
+        let region = choose_region(region, &site, &host, signed)?;
+
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        let base = match addressing {
+            Addressing::VirtualHost => format!("{scheme}://{bucket}.{host}{port}/"),
+            Addressing::Path => format!("{scheme}://{host}{port}/{bucket}/"),
+            Addressing::Cname => format!("{scheme}://{host}{port}/"),
+        };
+        Ok(Self { base, bucket: bucket.to_owned(), region })
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.base.starts_with("https:")
+    }
+
+    pub(crate) fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// Empty when requests are not signed and nobody named it.
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// `https://bucket.host:port/escaped/key?query`. The query is escaped text already, or empty.
+    pub(crate) fn url(&self, key: &str, query: &str) -> String {
+        let mut url = String::with_capacity(self.base.len() + key.len() + query.len() + 1);
+        url.push_str(&self.base);
+        escape_path(key, &mut url);
+        if !query.is_empty() {
+            url.push('?');
+            url.push_str(query);
+        }
+        url
+    }
+}
+
+/// The service's rule for keys ("AppendObject" reference): 1 to 1023 bytes, no `/` or `\` in front.
+pub(crate) fn check_key(key: &str) -> Result<()> {
+    if key.is_empty() {
+        return refuse("the key is empty: an object needs a name of 1 to 1023 bytes");
+    }
+    if key.len() > 1023 {
+        return refuse(format!("the key is {} bytes long: at most 1023 are allowed", key.len()));
+    }
+    if let Some(first) = key.chars().next().filter(|c| matches!(c, '/' | '\\')) {
+        return refuse(format!("the key begins with '{first}': write it without"));
+    }
+    Ok(())
+}
+
+/// The service's rule for buckets ("PutBucket" reference).
+pub(crate) fn check_bucket(name: &str) -> Result<()> {
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let edge = |b: Option<u8>| b.is_some_and(good);
+    if (3..=63).contains(&name.len())
+        && name.bytes().all(|b| good(b) || b == b'-')
+        && edge(name.bytes().next())
+        && edge(name.bytes().last())
+    {
+        return Ok(());
+    }
+    refuse(format!(
+        "the bucket name {name:?} is not valid: 3 to 63 of a-z, 0-9 and '-', a letter or digit at both ends"
+    ))
+}
+
+/// Keeps the unreserved characters of RFC 3986 and `/`; every other byte becomes `%XX`.
+pub(crate) fn escape_path(text: &str, into: &mut String) {
+    escape(text, true, into);
+}
+
+/// The same, but `/` becomes `%2F`.
+pub(crate) fn escape_query(text: &str, into: &mut String) {
+    escape(text, false, into);
+}
+
+fn escape(text: &str, keep_slash: bool, into: &mut String) {
+    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || (keep_slash && byte == b'/') {
+            into.push(char::from(byte));
+        } else {
+            into.extend(['%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+    }
+}
+
+/// An endpoint taken apart; what stands where is right, what it means is not looked at.
+struct Address {
+    scheme: &'static str,
+    /// Lower case; IPv6 in brackets.
+    host: String,
+    port: Option<u16>,
+}
+
+impl Address {
+    fn parse(text: &str) -> Result<Self> {
+        let text = text.trim();
+        if text.is_empty() {
+            return refuse(
+                "the endpoint is empty: write https://oss-cn-hangzhou.aliyuncs.com or a region, cn-hangzhou",
+            );
+        }
+        // These may hold secrets, so their errors do not repeat the text.
+        if text.contains('@') {
+            return refuse("the endpoint holds a user name ('@'): write scheme and host only, keys belong in Auth");
+        }
+        if text.contains(['?', '#']) {
+            return refuse("the endpoint has a query or fragment ('?', '#'): write scheme, host and port only");
+        }
+        let (scheme, rest) = match text.split_once("://") {
+            None => ("https", text),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => ("https", rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => ("http", rest),
+            Some((scheme, _)) => return refuse(format!("the endpoint's scheme is {scheme:?}: write http or https")),
+        };
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        if authority
+            .split([':', '/'])
+            .next()
+            .is_some_and(|word| ["http", "https"].contains(&&*word.to_ascii_lowercase()))
+        {
+            return refuse("the endpoint's scheme is misspelt: write it once, as https://oss-cn-hangzhou.aliyuncs.com");
+        }
+        if authority.contains('/') {
+            return refuse("the endpoint has a path: write scheme, host and port only, keys are given with each call");
+        }
+        let (host, port) = split_port(authority)?;
+        let host = check_host(host)?;
+        Ok(match port {
+            None if is_region_like(&host) => Self { scheme, host: public_host(&host), port },
+            _ => Self { scheme, host, port },
+        })
+    }
+}
+
+fn split_port(authority: &str) -> Result<(&str, Option<u16>)> {
+    if authority.parse::<Ipv6Addr>().is_ok() {
+        return refuse(format!("an IPv6 address stands in brackets: write [{authority}]"));
+    }
+    let colon = match authority.rfind(']') {
+        Some(end) => Some(end + 1).filter(|at| authority[*at..].starts_with(':')),
+        None if authority.starts_with('[') => None,
+        None => authority.find(':'),
+    };
+    let Some(colon) = colon else { return Ok((authority, None)) };
+    let port = &authority[colon + 1..];
+    match port.parse() {
+        Ok(number @ 1..) if port.bytes().all(|b| b.is_ascii_digit()) => Ok((&authority[..colon], Some(number))),
+        _ => refuse(format!("the endpoint's port {port:?} is not a number from 1 to 65535")),
+    }
+}
+
+fn check_host(host: &str) -> Result<String> {
+    if let Some(inside) = host.strip_prefix('[') {
+        return match inside.strip_suffix(']').map(str::parse::<Ipv6Addr>) {
+            Some(Ok(address)) => Ok(format!("[{address}]")),
+            _ => refuse(format!("the endpoint's host {host:?} is not an IPv6 address")),
+        };
+    }
+    let host = host.to_ascii_lowercase();
+    if host.is_empty() {
+        return refuse("the endpoint has no host: write https://oss-cn-hangzhou.aliyuncs.com");
+    }
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+    let label =
+        |l: &str| (1..=63).contains(&l.len()) && l.bytes().all(good) && !l.starts_with('-') && !l.ends_with('-');
+    if host.len() > 253 || !host.split('.').all(label) {
+        return refuse(format!(
+            "the endpoint's host {host:?} is not a host name: labels of a-z, 0-9 and '-' with single dots between them"
+        ));
+    }
+    // Resolvers read 127.1 and 010.0.0.1 in ways of their own.
+    if host.bytes().all(|b| b.is_ascii_digit() || b == b'.') && host.parse::<Ipv4Addr>().is_err() {
+        return refuse(format!(
+            "the endpoint's host {host:?} is not an IPv4 address: write four numbers from 0 to 255"
+        ));
+    }
+    if let Some(region) = host.strip_prefix("oss-").filter(|r| is_region_like(r)) {
+        return refuse(format!("the endpoint {host:?} is cut short: write {host}.aliyuncs.com or {region}"));
+    }
+    Ok(host)
+}
+
+/// Whose host it is.
+enum Site {
+    Ip,
+    Localhost,
+    /// The service's own, with its region where the host tells.
+    Oss(Option<String>),
+    Other,
+}
+
+impl Site {
+    /// The forms are those of "Regions and endpoints".
+    fn of(host: &str) -> Result<Self> {
+        if host == "localhost" {
+            return Ok(Self::Localhost);
+        }
+        if host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok() {
+            return Ok(Self::Ip);
+        }
+        let Some(name) = host.strip_suffix(".aliyuncs.com") else { return Ok(Self::Other) };
+        let (before, last) = name.rsplit_once('.').unwrap_or(("", name));
+        match (before, last) {
+            ("", "oss" | "oss-internal") => Ok(Self::Oss(Some("cn-hangzhou".to_owned()))),
+            ("", "oss-accelerate" | "oss-accelerate-overseas") => Ok(Self::Oss(None)),
+            ("", _) => Ok(match last.strip_prefix("oss-").filter(|id| is_region_like(id)) {
+                Some(id) => Self::Oss(Some(region_of(id))),
+                None => Self::Other,
+            }),
+            (_, "oss-cloudbox" | "oss-cloudbox-control") => {
+                refuse(format!("the endpoint {host:?} is a cloud box, whose signatures are others: not supported"))
+            }
+            (id, "oss") if is_region_like(id) => Ok(Self::Oss(Some(region_of(id)))),
+            (_, last) if last == "oss" || last.starts_with("oss-") => {
+                let (bucket, rest) = host.split_once('.').expect("something stands before the last label");
+                refuse(format!(
+                    "the endpoint {host:?} repeats a bucket name: write {rest} and the bucket {bucket:?} apart"
+                ))
+            }
+            _ => Ok(Self::Other),
+        }
+    }
+}
+
+fn check_addressing(addressing: Addressing, site: &Site, host: &str, bucket: &str) -> Result<()> {
+    match (addressing, site) {
+        (Addressing::Path, Site::Oss(_)) => {
+            refuse(format!("{host} refuses path style (SecondLevelDomainForbidden): leave out Addressing::Path"))
+        }
+        (Addressing::Cname, Site::Oss(_)) => refuse(format!(
+            "{host} is the service's own host: Addressing::Cname is for a domain of yours bound to the bucket"
+        )),
+        (Addressing::VirtualHost, Site::Ip) => {
+            refuse(format!("a bucket name cannot stand in front of the IP address {host}: use Addressing::Path"))
+        }
+        (Addressing::VirtualHost, Site::Other) if host.split('.').next() == Some(bucket) => refuse(format!(
+            "the endpoint {host:?} repeats the bucket name: leave it out, \
+             or use Addressing::Cname if this is the bucket's own domain"
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_region(region: &str) -> Result<()> {
+    if !region.is_empty() && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        let bare = region.strip_prefix("oss-").unwrap_or(region);
+        let bare = bare.strip_suffix("-internal").unwrap_or(bare);
+        if bare == region {
+            return Ok(());
+        }
+        return refuse(format!(
+            "the region {region:?} is written {bare:?}: \"oss-\" and \"-internal\" belong in endpoints"
+        ));
+    }
+    refuse(format!("the region {region:?} is not valid: write it as cn-hangzhou (a-z, 0-9 and '-')"))
+}
+
+fn choose_region(said: Option<&str>, site: &Site, host: &str, signed: bool) -> Result<String> {
+    let derived = match site {
+        Site::Oss(region) => region.as_deref(),
+        Site::Ip | Site::Localhost | Site::Other => None,
+    };
+    match (said, derived) {
+        // A region newer than this list is only a guess from the host: what the user says stands.
+        (Some(said), Some(derived)) if said != derived && is_known(derived) => refuse(format!(
+            "the region {said:?} contradicts the endpoint {host}, which is in {derived}: leave out one of the two"
+        )),
+        (Some(region), _) | (None, Some(region)) => Ok(region.to_owned()),
+        (None, None) if signed => refuse(format!(
+            "the endpoint {host} does not tell its region, which signing needs: say it with BucketBuilder::region \
+             (from the environment: OSS_REGION), as cn-hangzhou"
+        )),
+        (None, None) => Ok(String::new()),
+    }
+}
+
+/// Has it the look of a region id? New ones must work without a new version of this crate.
+fn is_region_like(text: &str) -> bool {
+    text.split_once('-').is_some_and(|(area, place)| {
+        AREAS.contains(&area)
+            && !place.trim_matches('-').is_empty()
+            && place.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    })
+}
+
+fn is_known(region: &str) -> bool {
+    REGIONS.contains(&region) || RENAMED.iter().any(|(_, id)| *id == region)
+}
+
+/// The region behind what a host is called, without its `oss-`.
+fn region_of(name: &str) -> String {
+    let name = name.strip_suffix("-internal").unwrap_or(name);
+    RENAMED.iter().find(|(host, _)| *host == name).map_or(name, |(_, region)| region).to_owned()
+}
+
+fn public_host(region: &str) -> String {
+    let name = RENAMED.iter().find(|(_, id)| *id == region).map_or(region, |(host, _)| host);
+    format!("oss-{name}.aliyuncs.com")
+}
+
+fn refuse<T>(what: impl Into<std::borrow::Cow<'static, str>>) -> Result<T> {
+    Err(Error::invalid_input(what))
+}
+
+/// What region ids begin with.
+const AREAS: [&str; 9] = ["af", "ap", "cn", "eu", "me", "na", "rg", "sa", "us"];
+
+/// "Regions and endpoints", retired ones included.
+#[rustfmt::skip]
+const REGIONS: [&str; 36] = [
+    "ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3",
+    "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "ap-southeast-8", "cn-beijing", "cn-chengdu", "cn-fuzhou",
+    "cn-guangzhou", "cn-hangzhou", "cn-heyuan", "cn-hongkong", "cn-huhehaote", "cn-nanjing", "cn-north-2-gov-1",
+    "cn-qingdao", "cn-shanghai", "cn-shenzhen", "cn-wuhan-lr", "cn-wulanchabu", "cn-zhangjiakou", "cn-zhongwei",
+    "eu-central-1", "eu-west-1", "eu-west-2", "me-central-1", "me-east-1", "na-south-1", "sa-east-1", "us-east-1",
+    "us-west-1",
+];
+
+/// Finance regions, whose hosts have other names than the region; the public host first.
+const RENAMED: [(&str, &str); 6] = [
+    ("cn-hzfinance", "cn-hangzhou-finance"),
+    ("cn-hzjbp-a", "cn-hangzhou-finance"),
+    ("cn-hzjbp-b", "cn-hangzhou-finance"),
+    ("cn-szfinance", "cn-shenzhen-finance-1"),
+    ("cn-shanghai-finance-1-pub", "cn-shanghai-finance-1"),
+    ("cn-beijing-finance-1-pub", "cn-beijing-finance-1"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn endpoint(text: &str) -> Result<Endpoint> {
+        Endpoint::new(text, "bucket", None, None, true)
+    }
+
+    fn with(text: &str, region: Option<&str>, addressing: Option<Addressing>) -> Result<Endpoint> {
+        Endpoint::new(text, "bucket", region, addressing, true)
+    }
+
+    #[track_caller]
+    fn refused<T>(result: Result<T>) -> String {
+        let error = result.err().expect("must be refused");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        error.to_string()
+    }
+
+    #[test]
+    fn the_documented_forms_tell_their_region() {
+        for (text, base, region) in [
+            ("oss-cn-hangzhou.aliyuncs.com", "https://bucket.oss-cn-hangzhou.aliyuncs.com/", "cn-hangzhou"),
+            ("http://OSS-CN-Hangzhou.Aliyuncs.com/", "http://bucket.oss-cn-hangzhou.aliyuncs.com/", "cn-hangzhou"),
+            (" HTTPS://oss-us-west-1.aliyuncs.com ", "https://bucket.oss-us-west-1.aliyuncs.com/", "us-west-1"),
+            (
+                "https://oss-cn-hangzhou-internal.aliyuncs.com:8443",
+                "https://bucket.oss-cn-hangzhou-internal.aliyuncs.com:8443/",
+                "cn-hangzhou",
+            ),
+            ("cn-beijing.oss.aliyuncs.com", "https://bucket.cn-beijing.oss.aliyuncs.com/", "cn-beijing"),
+            ("oss.aliyuncs.com", "https://bucket.oss.aliyuncs.com/", "cn-hangzhou"),
+            ("oss-internal.aliyuncs.com", "https://bucket.oss-internal.aliyuncs.com/", "cn-hangzhou"),
+            ("oss-cn-tomorrow-9.aliyuncs.com", "https://bucket.oss-cn-tomorrow-9.aliyuncs.com/", "cn-tomorrow-9"),
+            ("oss-cn-hzfinance.aliyuncs.com", "https://bucket.oss-cn-hzfinance.aliyuncs.com/", "cn-hangzhou-finance"),
+            (
+                "oss-cn-hzjbp-a-internal.aliyuncs.com",
+                "https://bucket.oss-cn-hzjbp-a-internal.aliyuncs.com/",
+                "cn-hangzhou-finance",
+            ),
+            (
+                "oss-cn-shanghai-finance-1-pub.aliyuncs.com",
+                "https://bucket.oss-cn-shanghai-finance-1-pub.aliyuncs.com/",
+                "cn-shanghai-finance-1",
+            ),
+            (
+                "oss-cn-shanghai-finance-1-internal.aliyuncs.com",
+                "https://bucket.oss-cn-shanghai-finance-1-internal.aliyuncs.com/",
+                "cn-shanghai-finance-1",
+            ),
+            ("cn-hangzhou", "https://bucket.oss-cn-hangzhou.aliyuncs.com/", "cn-hangzhou"),
+            ("http://ap-southeast-1", "http://bucket.oss-ap-southeast-1.aliyuncs.com/", "ap-southeast-1"),
+            ("cn-shenzhen-finance-1", "https://bucket.oss-cn-szfinance.aliyuncs.com/", "cn-shenzhen-finance-1"),
+            ("cn-hangzhou-internal", "https://bucket.oss-cn-hangzhou-internal.aliyuncs.com/", "cn-hangzhou"),
+        ] {
+            let endpoint = endpoint(text).expect(text);
+            assert_eq!((endpoint.base.as_str(), endpoint.region()), (base, region), "{text}");
+            assert_eq!(endpoint.is_https(), base.starts_with("https://"));
+            assert_eq!(endpoint.bucket(), "bucket");
+        }
+    }
+
+    #[test]
+    fn every_listed_region_is_an_endpoint_by_itself() {
+        for region in REGIONS.iter().chain(RENAMED.iter().map(|(_, region)| region)) {
+            assert_eq!(endpoint(region).expect(region).region(), *region);
+            assert!(is_known(region));
+        }
+    }
+
+    #[test]
+    fn the_bucket_goes_where_the_addressing_says() {
+        let region = Some("cn-hangzhou");
+        for (text, addressing, url) in [
+            ("http://127.0.0.1:9000", None, "http://127.0.0.1:9000/bucket/k?append"),
+            ("http://localhost:1", None, "http://localhost:1/bucket/k?append"),
+            ("http://[::1]:9000/", None, "http://[::1]:9000/bucket/k?append"),
+            ("http://[0:0::1]", None, "http://[::1]/bucket/k?append"),
+            ("http://localhost:1", Some(Addressing::VirtualHost), "http://bucket.localhost:1/k?append"),
+            ("oss_mock:9000", Some(Addressing::Path), "https://oss_mock:9000/bucket/k?append"),
+            ("logs.example.com", Some(Addressing::Cname), "https://logs.example.com/k?append"),
+            ("bucket.example.com", Some(Addressing::Cname), "https://bucket.example.com/k?append"),
+            ("oss.example.com", None, "https://bucket.oss.example.com/k?append"),
+            ("oss-accelerate.aliyuncs.com", None, "https://bucket.oss-accelerate.aliyuncs.com/k?append"),
+        ] {
+            let endpoint = with(text, region, addressing).expect(text);
+            assert_eq!(endpoint.url("k", "append"), url);
+            assert_eq!(endpoint.region(), "cn-hangzhou");
+        }
+        assert_eq!(
+            endpoint("cn-hangzhou").expect("good").url("a b", ""),
+            "https://bucket.oss-cn-hangzhou.aliyuncs.com/a%20b"
+        );
+    }
+
+    #[test]
+    fn a_region_is_asked_for_only_when_something_is_signed() {
+        for text in ["oss-accelerate.aliyuncs.com", "127.0.0.1", "[::1]", "localhost", "logs.example.com", "oss-mock"] {
+            let error = refused(endpoint(text));
+            assert!(error.contains("BucketBuilder::region") && error.contains("OSS_REGION"), "{error}");
+            let anonymous = Endpoint::new(text, "bucket", None, None, false).expect(text);
+            assert_eq!(anonymous.region(), "");
+        }
+    }
+
+    #[test]
+    fn a_said_region_must_not_contradict_a_known_endpoint() {
+        let host = "oss-cn-hangzhou.aliyuncs.com";
+        assert_eq!(with(host, Some("cn-hangzhou"), None).expect("agrees").region(), "cn-hangzhou");
+        assert_eq!(
+            refused(with(host, Some("cn-beijing"), None)),
+            "the region \"cn-beijing\" contradicts the endpoint oss-cn-hangzhou.aliyuncs.com, which is in cn-hangzhou: \
+             leave out one of the two"
+        );
+        let newer = with("oss-cn-xyzjbp-a-internal.aliyuncs.com", Some("cn-xyz-finance"), None).expect("a guess only");
+        assert_eq!(newer.region(), "cn-xyz-finance");
+    }
+
+    #[test]
+    fn regions_are_written_as_the_service_writes_them() {
+        for (region, says) in [
+            ("oss-cn-hangzhou", "is written \"cn-hangzhou\""),
+            ("cn-hangzhou-internal", "is written \"cn-hangzhou\""),
+            ("oss-cn-hangzhou-internal", "is written \"cn-hangzhou\""),
+            ("", "write it as cn-hangzhou"),
+            ("CN-Hangzhou", "write it as cn-hangzhou"),
+            ("cn hangzhou", "write it as cn-hangzhou"),
+            ("oss-cn-hangzhou.aliyuncs.com", "write it as cn-hangzhou"),
+            ("cn-hangzhou\n", "write it as cn-hangzhou"),
+            ("华东", "write it as cn-hangzhou"),
+        ] {
+            let error = refused(with("127.0.0.1", Some(region), None));
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn wrong_endpoints_are_refused_with_what_to_write() {
+        for (text, says) in [
+            ("", "the endpoint is empty"),
+            ("  ", "the endpoint is empty"),
+            ("/", "has no host"),
+            ("https://", "has no host"),
+            (":80", "has no host"),
+            ("ftp://oss-cn-hangzhou.aliyuncs.com", "scheme is \"ftp\""),
+            ("://x", "scheme is \"\""),
+            ("oss://bucket", "scheme is \"oss\""),
+            ("https//oss-cn-hangzhou.aliyuncs.com", "misspelt"),
+            ("http:/oss-cn-hangzhou.aliyuncs.com", "misspelt"),
+            ("https:oss-cn-hangzhou.aliyuncs.com", "misspelt"),
+            ("https://https://oss-cn-hangzhou.aliyuncs.com", "misspelt"),
+            ("oss-cn-hangzhou.aliyuncs.com/logs", "has a path"),
+            ("oss-cn-hangzhou.aliyuncs.com//", "has a path"),
+            ("oss-cn-hangzhou.aliyuncs.com?x=1", "query or fragment"),
+            ("oss-cn-hangzhou.aliyuncs.com#x", "query or fragment"),
+            ("https://me:secret@oss-cn-hangzhou.aliyuncs.com", "keys belong in Auth"),
+            ("oss-cn-hangzhou.aliyuncs.com:0", "port \"0\""),
+            ("oss-cn-hangzhou.aliyuncs.com:65536", "port \"65536\""),
+            ("oss-cn-hangzhou.aliyuncs.com:+80", "port \"+80\""),
+            ("oss-cn-hangzhou.aliyuncs.com:", "port \"\""),
+            ("oss-cn-hangzhou.aliyuncs.com:80:80", "port \"80:80\""),
+            ("[::1]80", "not an IPv6 address"),
+            ("[::1]:x", "port \"x\""),
+            ("[::1]]", "not an IPv6 address"),
+            ("[::1", "not an IPv6 address"),
+            ("[fe80::1%eth0]", "not an IPv6 address"),
+            ("::1", "write [::1]"),
+            ("127.1", "not an IPv4 address"),
+            ("1.2.3.256", "not an IPv4 address"),
+            ("oss cn", "not a host name"),
+            ("oss..aliyuncs.com", "not a host name"),
+            ("oss-cn-hangzhou.aliyuncs.com.", "not a host name"),
+            ("-a.example.com", "not a host name"),
+            ("bücher.example", "not a host name"),
+            ("a\\b", "not a host name"),
+            ("a\r\nb", "not a host name"),
+            ("oss-cn-hangzhou", "write oss-cn-hangzhou.aliyuncs.com or cn-hangzhou"),
+            ("x.cn-hangzhou.oss-cloudbox.aliyuncs.com", "cloud box"),
+            (
+                "bucket.oss-cn-hangzhou.aliyuncs.com",
+                "write oss-cn-hangzhou.aliyuncs.com and the bucket \"bucket\" apart",
+            ),
+            ("other.oss-cn-hangzhou.aliyuncs.com", "and the bucket \"other\" apart"),
+            ("bucket.oss.aliyuncs.com", "write oss.aliyuncs.com and"),
+            ("bucket.cn-hangzhou.oss.aliyuncs.com", "write cn-hangzhou.oss.aliyuncs.com and"),
+            ("bucket.oss-accelerate.aliyuncs.com", "write oss-accelerate.aliyuncs.com and"),
+            ("bucket.example.com", "Addressing::Cname"),
+        ] {
+            let error = refused(endpoint(text));
+            assert!(error.contains(says), "{text:?}: {error}");
+            assert!(!error.contains("secret"));
+        }
+        assert!(refused(endpoint(&"a".repeat(64))).contains("not a host name"));
+        assert!(refused(endpoint(&"a.".repeat(200))).contains("not a host name"));
+    }
+
+    #[test]
+    fn addressing_that_cannot_work_is_refused() {
+        let region = Some("cn-hangzhou");
+        for host in ["oss-cn-hangzhou.aliyuncs.com", "oss-accelerate.aliyuncs.com", "cn-hangzhou.oss.aliyuncs.com"] {
+            assert!(refused(with(host, region, Some(Addressing::Path))).contains("SecondLevelDomainForbidden"));
+            assert!(refused(with(host, region, Some(Addressing::Cname))).contains("a domain of yours"));
+        }
+        for host in ["127.0.0.1:80", "[::1]"] {
+            assert!(refused(with(host, region, Some(Addressing::VirtualHost))).contains("use Addressing::Path"));
+        }
+    }
+
+    #[test]
+    fn bucket_names_follow_the_rule() {
+        for name in ["abc", "a-c", "123", "a--c", &"a".repeat(63)] {
+            check_bucket(name).expect(name);
+        }
+        for name in ["", "ab", "-ab", "ab-", "Abc", "a_c", "a.c", "ab c", "äöü", "a/b", &"a".repeat(64)] {
+            assert!(refused(check_bucket(name)).contains("3 to 63"));
+            refused(Endpoint::new("cn-hangzhou", name, None, None, true));
+        }
+    }
+
+    #[test]
+    fn keys_follow_the_rule() {
+        for key in ["a", "a/", "a//b", ".", "..", "?", " ", "\0", "a\\", "日本", &"ß".repeat(511), &"a".repeat(1023)]
+        {
+            check_key(key).expect(key);
+        }
+        assert_eq!(refused(check_key("/a")), "the key begins with '/': write it without");
+        assert_eq!(refused(check_key("\\a")), "the key begins with '\\': write it without");
+        assert!(refused(check_key("")).contains("empty"));
+        assert_eq!(refused(check_key(&"ß".repeat(512))), "the key is 1024 bytes long: at most 1023 are allowed");
+    }
+
+    #[test]
+    fn escaping_is_rfc_3986_in_upper_case() {
+        let mut path = String::new();
+        escape_path("a-._~/Z9 +%&=ß\u{1F600}\\\n", &mut path);
+        assert_eq!(path, "a-._~/Z9%20%2B%25%26%3D%C3%9F%F0%9F%98%80%5C%0A");
+        let mut query = String::from("k=");
+        escape_query("a/b", &mut query);
+        assert_eq!(query, "k=a%2Fb");
+    }
+
+    fn unescape(text: &str) -> String {
+        let mut bytes = Vec::new();
+        let mut rest = text.bytes();
+        while let Some(byte) = rest.next() {
+            bytes.push(match byte {
+                b'%' => {
+                    let digits = [rest.next().expect("a digit"), rest.next().expect("a digit")];
+                    let digits = std::str::from_utf8(&digits).expect("ASCII");
+                    assert_eq!(digits, digits.to_uppercase());
+                    u8::from_str_radix(digits, 16).expect("hexadecimal")
+                }
+                _ => byte,
+            });
+        }
+        String::from_utf8(bytes).expect("was text")
+    }
+
+    #[test]
+    fn escaped_text_comes_back_and_holds_nothing_that_a_url_reads() {
+        let mut texts: Vec<String> = (0..=0x17f).filter_map(char::from_u32).map(String::from).collect();
+        texts.extend(["../..", "a/./b/../c", "//two", "a/", "a b/ü?#%2F//..", "👩‍👩‍👧‍👦", "%zz"].map(String::from));
+        texts.extend(["ß".repeat(511), texts.concat()]);
+        for text in &texts {
+            for (escape, slash) in [(escape_path as fn(&str, &mut String), true), (escape_query, false)] {
+                let mut escaped = String::new();
+                escape(text, &mut escaped);
+                assert_eq!(&unescape(&escaped), text);
+                assert!(
+                    escaped.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%".contains(&b) || (slash && b == b'/')),
+                    "{escaped}"
+                );
+            }
+        }
+    }
+
+    /// Deterministic: the same inputs in every run (xorshift).
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, end: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 % end as u64) as usize
+        }
+
+        fn text(&mut self, most: usize) -> String {
+            const PARTS: [&str; 40] = [
+                "https",
+                "http",
+                "://",
+                ":",
+                "/",
+                "//",
+                "[",
+                "]",
+                "::1",
+                "127.0.0.1",
+                ".",
+                "..",
+                "-",
+                "_",
+                "@",
+                "?",
+                "#",
+                "%",
+                "oss",
+                "oss-",
+                "cn-hangzhou",
+                "-internal",
+                ".oss",
+                ".aliyuncs.com",
+                "bucket",
+                "bucket.",
+                "localhost",
+                "8080",
+                "0",
+                "65536",
+                " ",
+                "\r\n",
+                "\0",
+                "ß",
+                "😀",
+                "İ",
+                "\\",
+                "A",
+                "oss-accelerate",
+                "\u{202e}",
+            ];
+            (0..self.below(most)).map(|_| PARTS[self.below(PARTS.len())]).collect()
+        }
+    }
+
+    #[test]
+    fn no_input_panics_and_every_url_keeps_its_key() {
+        let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+        let styles = [None, Some(Addressing::VirtualHost), Some(Addressing::Path), Some(Addressing::Cname)];
+        let mut built = 0;
+        for _ in 0..100_000 {
+            let (text, key, region) = (dice.text(7), dice.text(9), dice.text(3));
+            let region = [None, Some("cn-hangzhou"), Some(region.as_str())][dice.below(3)];
+            let style = styles[dice.below(4)];
+            let _ = check_key(&key);
+            let _ = check_bucket(&text);
+            let Ok(endpoint) = Endpoint::new(&text, "bucket", region, style, dice.below(2) == 0) else { continue };
+            built += 1;
+            let url = endpoint.url(&key, "append&position=0");
+            let (scheme, rest) = url.split_once("://").expect("a scheme");
+            let (authority, rest) = rest.split_once('/').expect("a path");
+            let (path, query) = rest.split_once('?').expect("a query");
+            assert!(matches!(scheme, "http" | "https"), "{url}");
+            assert!(authority.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b)), "{url}");
+            assert_eq!(authority, authority.to_ascii_lowercase());
+            assert!(unescape(path) == key || unescape(path) == format!("bucket/{key}"), "{url}");
+            assert_eq!(query, "append&position=0");
+        }
+        assert!(built > 1_000, "the dice must also hit good endpoints: {built}");
+    }
+}
