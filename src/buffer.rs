@@ -1,0 +1,121 @@
+//! Bytes that are kept until the service has confirmed them.
+
+use std::fmt;
+
+/// A buffer of fixed capacity, allocated once, at the first byte.
+pub(crate) struct Buffer {
+    /// Zeroed by the system, so pages that are never filled are never resident.
+    storage: Vec<u8>,
+    start: usize,
+    filled: usize,
+    capacity: usize,
+}
+
+/// Big allocations begin 16 bytes behind a page, from where the kernel copies at a half to a quarter of its speed on
+/// some processors (measured on Zen 3).
+const ALIGNMENT: usize = 64;
+
+impl Buffer {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { storage: Vec::new(), start: 0, filled: 0, capacity }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.storage[self.start..self.start + self.filled]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.filled
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.filled == 0
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    pub(crate) fn len_free(&self) -> usize {
+        self.capacity - self.filled
+    }
+
+    /// Takes as much of `data` as fits.
+    pub(crate) fn push(&mut self, data: &[u8]) -> usize {
+        let taken = data.len().min(self.len_free());
+        self.free(taken).copy_from_slice(&data[..taken]);
+        self.filled += taken;
+        taken
+    }
+
+    /// Room for up to `most` bytes, to be written and then [grown](Self::grow) into.
+    pub(crate) fn free(&mut self, most: usize) -> &mut [u8] {
+        if self.storage.is_empty() {
+            self.storage = vec![0; self.capacity + ALIGNMENT - 1];
+            self.start = self.storage.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT - 1);
+        }
+        let from = self.start + self.filled;
+        &mut self.storage[from..from + most.min(self.capacity - self.filled)]
+    }
+
+    pub(crate) fn grow(&mut self, bytes: usize) {
+        self.filled += bytes;
+        debug_assert!(self.filled <= self.capacity);
+    }
+
+    /// Forgets the first bytes.
+    pub(crate) fn consume(&mut self, bytes: usize) {
+        self.storage.copy_within(self.start + bytes..self.start + self.filled, self.start);
+        self.filled -= bytes;
+    }
+
+    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
+        self.storage.truncate(self.start + self.filled);
+        self.storage.drain(..self.start);
+        self.storage
+    }
+}
+
+impl fmt::Debug for Buffer {
+    /// How full it is, never what is in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({}/{})", self.filled, self.capacity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_begins_where_the_kernel_copies_fast() {
+        let mut buffer = Buffer::new(1 << 20);
+        buffer.push(b"x");
+        assert_eq!(buffer.bytes().as_ptr().align_offset(ALIGNMENT), 0);
+    }
+
+    #[test]
+    fn nothing_is_allocated_before_the_first_byte_and_nothing_after_it() {
+        let mut buffer = Buffer::new(1000);
+        assert_eq!(buffer.storage.capacity(), 0);
+        buffer.push(b"x");
+        let place = buffer.bytes().as_ptr();
+        for _ in 0..10 {
+            assert_eq!(buffer.push(&[1; 2000]), buffer.capacity() - 1);
+            assert_eq!(buffer.len_free(), 0);
+            buffer.consume(999);
+        }
+        assert_eq!(buffer.bytes().as_ptr(), place);
+    }
+
+    #[test]
+    fn what_is_consumed_leaves_from_the_front() {
+        let mut buffer = Buffer::new(6);
+        buffer.push(b"abcdef");
+        buffer.consume(4);
+        buffer.free(2).copy_from_slice(b"gh");
+        buffer.grow(2);
+        assert_eq!(buffer.bytes(), b"efgh");
+        assert_eq!(buffer.into_bytes(), b"efgh");
+    }
+}
