@@ -1,0 +1,270 @@
+//! The wire: one request out, one answer in. With `tls.rs` the only file that names the HTTP client.
+//!
+//! What the client does by itself, and why it cannot hurt here:
+//!
+//! - *A body that ends early makes it spin for ever*: it is only given [`Exact`], for which that is an error.
+//! - *It does not read while it sends*, so an early refusal can arrive as a reset: no answer is never taken for no.
+//! - *It follows redirects and turns a POST into a GET*: `max_redirects(0)`.
+//! - *`Expect: 100-continue` loses final answers*: never sent (a reserved header).
+//! - *Total timeouts cost a thread per request for name resolution*: only set when the user wants one.
+//! - *Idle timeouts bound one blocking write or read*, and the kernel may take long over either: see [`answer_limit`].
+//! - *Odd settings make it panic* (endless durations, bad user agents): checked in [`Transport::new`].
+//! - *Its errors do not tell what was sent*: [`Sent`] is decided by the bytes that were taken from us.
+//! - *It takes proxies from the environment*: only when asked to.
+//! - *Connections after a fault*: it drops them by itself after every error and every answer not read to its end.
+#![expect(clippy::disallowed_types, reason = "this is the room that owns the wire")]
+
+use crate::{
+    body::Exact,
+    error::{Error, ErrorKind, Result},
+    request::{Method, Request},
+    response::Answer,
+    tls::{self, Roots},
+};
+use std::{
+    fmt,
+    io::{self, Read},
+    time::Duration,
+};
+use ureq::{
+    Agent, Proxy, SendBody, Timeout,
+    http::{self, HeaderValue},
+};
+
+/// How many connections may wait for reuse. As many threads may share one bucket without opening new ones each time.
+const IDLE_CONNECTIONS: usize = 32;
+/// Below the idle limits of common servers and balancers, so that a connection is rarely found closed.
+const IDLE_AGE: Duration = Duration::from_secs(10);
+/// What may still lie in the kernel's send buffer when the last byte "was sent" (Linux: `tcp_wmem`).
+const SEND_BUFFER: u64 = 4 << 20;
+/// The slowest link on which such a buffer must still be able to drain.
+const FLOOR_BYTES_PER_SECOND: u64 = 32 << 10;
+/// The client computes deadlines by adding to the time: an endless limit would overflow.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+pub(crate) struct Transport {
+    agent: Agent,
+    idle: Duration,
+}
+
+/// How to reach a server.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) connect_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) request_timeout: Option<Duration>,
+    pub(crate) proxy: ProxyChoice,
+    pub(crate) user_agent: String,
+    pub(crate) roots: Option<Roots>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            request_timeout: None,
+            proxy: ProxyChoice::Direct,
+            user_agent: concat!("oss-append/", env!("CARGO_PKG_VERSION")).to_owned(),
+            roots: None,
+        }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) enum ProxyChoice {
+    Direct,
+    Url(String),
+    Environment,
+}
+
+/// How much of a request may have left this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// No byte of the body: the server cannot have acted on it.
+    Nothing,
+    /// Not the last byte: an honest server cannot have stored anything.
+    Part,
+    /// All of it, perhaps.
+    All,
+}
+
+/// No (whole) answer.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    pub(crate) sent: Sent,
+    pub(crate) error: Error,
+}
+
+impl Transport {
+    pub(crate) fn new(settings: &Settings, https: bool) -> Result<Self> {
+        if https && !tls::IS_BUILT_IN {
+            return Err(Error::invalid_input(
+                "this build cannot speak https: switch on the feature `rustls` or `native-tls`, or name an http:// endpoint",
+            ));
+        }
+        let connect = limit("connect_timeout", settings.connect_timeout)?;
+        let idle = limit("idle_timeout", settings.idle_timeout)?;
+        let total = settings.request_timeout.map(|total| limit("request_timeout", total)).transpose()?;
+        if HeaderValue::from_str(&settings.user_agent).is_err() || settings.user_agent.trim().is_empty() {
+            return Err(Error::invalid_input("the user agent must be one line of printable ASCII"));
+        }
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(proxy(&settings.proxy)?)
+            .user_agent(&settings.user_agent)
+            .accept("")
+            .timeout_global(total)
+            .timeout_connect(Some(connect))
+            .timeout_per_write(Some(idle))
+            .timeout_per_read(Some(answer_limit(idle, 0)))
+            .max_response_header_size(32 << 10)
+            .max_idle_connections(IDLE_CONNECTIONS)
+            .max_idle_connections_per_host(IDLE_CONNECTIONS)
+            .max_idle_age(IDLE_AGE);
+        let config = tls::configure(config, settings.roots.as_ref())?;
+        Ok(Self { agent: config.build().new_agent(), idle })
+    }
+
+    /// Sends a request, with a body if it is a POST, and reads the answer to its end.
+    pub(crate) fn send(&self, url: &str, request: &Request, body: &mut Exact<'_>) -> Result<Answer, Lost> {
+        let answer = self.run(url, request, body).and_then(|(answer, reader)| read_to_end(answer, reader));
+        answer.map_err(|error| self.lost(error, body))
+    }
+
+    /// Sends a request without a body; the answer's body is left to be read, however long.
+    pub(crate) fn open(&self, url: &str, request: &Request) -> Result<(Answer, Incoming), Lost> {
+        let nothing = &mut crate::Body::from(&[]);
+        let mut nothing = nothing.attempt(None, 0, None).map_err(|error| Lost { sent: Sent::Nothing, error })?;
+        self.run(url, request, &mut nothing).map_err(|error| self.lost(error, &mut nothing))
+    }
+
+    fn run(&self, url: &str, request: &Request, body: &mut Exact<'_>) -> Result<(Answer, Incoming), ureq::Error> {
+        let length = body.length();
+        let mut builder = http::Request::builder().method(request.method.as_str()).uri(url);
+        for (name, value) in &request.headers {
+            builder = builder.header(name.as_ref(), value.as_str());
+        }
+        let response = match length {
+            _ if request.method != Method::Post => self.agent.run(builder.body(SendBody::none())?)?,
+            Some(0) => self.agent.run(builder.body(&[0; 0])?)?,
+            _ => {
+                if let Some(length) = length {
+                    builder = builder.header(http::header::CONTENT_LENGTH, length);
+                }
+                let request = builder.body(SendBody::from_reader(body))?;
+                let limit = answer_limit(self.idle, length.unwrap_or(SEND_BUFFER));
+                self.agent.run(self.agent.configure_request(request).timeout_per_read(Some(limit)).build())?
+            }
+        };
+        let (head, body) = response.into_parts();
+        let headers = head.headers.iter().map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).trim().to_owned())
+        });
+        let answer = Answer { status: head.status.as_u16(), headers: headers.collect(), body: Vec::new() };
+        Ok((answer, Incoming(Box::new(body.into_with_config().reader()))))
+    }
+
+    fn lost(&self, error: ureq::Error, body: &mut Exact<'_>) -> Lost {
+        let sent = match (body.taken(), body.is_whole()) {
+            // Nothing to count by: only what cannot happen after a connection was made proves that nothing left.
+            (_, true) if body.length() == Some(0) && never_connected(&error) => Sent::Nothing,
+            (_, true) => Sent::All,
+            (0, false) => Sent::Nothing,
+            _ => Sent::Part,
+        };
+        let error = body.take_fault().unwrap_or_else(|| describe(error, sent));
+        Lost { sent, error }
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").field("idle", &self.idle).finish_non_exhaustive()
+    }
+}
+
+/// An answer's body, as it comes in.
+pub(crate) struct Incoming(Box<dyn Read + Send + Sync>);
+
+impl Read for Incoming {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match ureq::Error::from(error) {
+            ureq::Error::Io(error) => error,
+            other => into_io(other),
+        })
+    }
+}
+
+fn read_to_end(mut answer: Answer, reader: Incoming) -> Result<Answer, ureq::Error> {
+    let mut body = reader.take(Answer::BODY_LIMIT + 1);
+    body.read_to_end(&mut answer.body)?;
+    if answer.body.len() as u64 > Answer::BODY_LIMIT {
+        return Err(ureq::Error::BodyExceedsLimit(Answer::BODY_LIMIT));
+    }
+    Ok(answer)
+}
+
+/// How long one read of the answer may wait: "sent" only means that the kernel has the bytes, and a slow link needs its
+/// time to drain them.
+fn answer_limit(idle: Duration, body: u64) -> Duration {
+    idle.saturating_add(Duration::from_secs(body.min(SEND_BUFFER).div_ceil(FLOOR_BYTES_PER_SECOND))).min(LONGEST)
+}
+
+fn limit(name: &str, value: Duration) -> Result<Duration> {
+    if value.is_zero() {
+        return Err(Error::invalid_input(format!("{name} is zero: nothing could ever be sent")));
+    }
+    Ok(value.min(LONGEST))
+}
+
+fn proxy(choice: &ProxyChoice) -> Result<Option<Proxy>> {
+    match choice {
+        ProxyChoice::Direct => Ok(None),
+        ProxyChoice::Environment => Ok(Proxy::try_from_env()),
+        // The text may hold a password, so it is not repeated.
+        ProxyChoice::Url(url) if url.starts_with("http://") => Proxy::new(url)
+            .map(Some)
+            .map_err(|_| Error::invalid_input("the proxy is not a URL of the form http://host:port")),
+        ProxyChoice::Url(_) => {
+            Err(Error::invalid_input("the proxy must be given as http://host:port; other schemes are not supported"))
+        }
+    }
+}
+
+/// Errors that belong to connecting, whatever else was to be sent.
+fn never_connected(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve)
+        | ureq::Error::HostNotFound
+        | ureq::Error::BadUri(_)
+        | ureq::Error::Http(_)
+        | ureq::Error::ConnectionFailed => true,
+        ureq::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+        _ => false,
+    }
+}
+
+fn describe(error: ureq::Error, sent: Sent) -> Error {
+    let what = match sent {
+        Sent::Nothing => "the request was not sent",
+        Sent::Part => "the connection failed while the body was being sent",
+        Sent::All => "the request was sent, but no whole answer came back",
+    };
+    let cause = match error {
+        ureq::Error::Io(error) => error,
+        other => into_io(other),
+    };
+    Error::new(ErrorKind::Transport, what).with_source(cause).with_transient(true)
+}
+
+/// The client's error in std's words, so that its type stays in this room.
+fn into_io(error: ureq::Error) -> io::Error {
+    match error {
+        ureq::Error::Timeout(_) => io::Error::new(io::ErrorKind::TimedOut, error.to_string()),
+        ureq::Error::HostNotFound => io::Error::new(io::ErrorKind::NotFound, "the host name is not known"),
+        ureq::Error::Protocol(_) => io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
+        other => io::Error::other(other.to_string()),
+    }
+}
