@@ -1,0 +1,397 @@
+//! A bucket and how to reach it.
+
+use crate::{
+    Appended, Auth, Body, Checkpoint, Position,
+    append::{Append, Chunk},
+    auth,
+    client::Client,
+    clock::Clock,
+    endpoint::{self, Addressing, Endpoint},
+    error::{Error, ErrorKind, Outcome, Result},
+    options::AppendOptions,
+    position::SIZE_LIMIT,
+    request::{CACHE_CONTROL, CONTENT_TYPE, Method, Request, X_OSS_META_PREFIX},
+    response::{self, Answer},
+    retry::Policy,
+    tls,
+    transport::{ProxyChoice, Settings, Transport},
+};
+use std::{
+    fmt,
+    panic::{RefUnwindSafe, UnwindSafe},
+    sync::Arc,
+    time::Duration,
+};
+
+/// A bucket and how to reach it. Cheap to clone; clones share their connections.
+///
+/// ```
+/// use oss_append::testing::FakeOss;
+///
+/// let oss = FakeOss::start()?;
+/// let bucket = oss.bucket("bucket"); // or Bucket::new(auth, "https://oss-cn-hangzhou.aliyuncs.com", "bucket")
+/// let first = bucket.append_object("log.txt", 0, "content of first append")?;
+/// bucket.append_object("log.txt", first.next_position, "content of second append")?;
+/// assert_eq!(bucket.head_object("log.txt")?.length, 47);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Bucket {
+    client: Arc<Client>,
+}
+
+impl Bucket {
+    /// A bucket, in oss2's order of arguments. The region comes from the endpoint; where that names none, use
+    /// [`builder`](Self::builder).
+    ///
+    /// ```
+    /// use oss_append::{Auth, Bucket};
+    ///
+    /// let auth = Auth::new("<id>", "<secret>");
+    /// let bucket = Bucket::new(auth, "http://oss-cn-hangzhou.aliyuncs.com", "bucket")?;
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for a name or endpoint that cannot be. Nothing is sent.
+    pub fn new(auth: Auth, endpoint: &str, name: &str) -> Result<Self> {
+        Self::builder(auth, endpoint, name).build()
+    }
+
+    /// From `OSS_BUCKET`, `OSS_ENDPOINT` or `OSS_REGION` (both where the endpoint names no region), and
+    /// [`Auth::from_env`].
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput), naming the variables that are missing or wrong. Nothing is sent.
+    pub fn from_env() -> Result<Self> {
+        let (endpoint, region, name) = auth::bucket_from_env()?;
+        let builder = Self::builder(Auth::from_env()?, &endpoint, &name);
+        match region {
+            Some(region) => builder.region(&region).build(),
+            None => builder.build(),
+        }
+    }
+
+    /// Everything that can be set. Nothing is checked before [`build`](BucketBuilder::build).
+    pub fn builder(auth: Auth, endpoint: &str, name: &str) -> BucketBuilder {
+        BucketBuilder {
+            auth,
+            endpoint: endpoint.to_owned(),
+            name: name.to_owned(),
+            region: None,
+            addressing: None,
+            settings: Settings::default(),
+            policy: Policy::default(),
+        }
+    }
+
+    /// Appends `body` at `position`, which must be where the object ends; an absent object ends at 0 and is made.
+    ///
+    /// Given a [`Checkpoint`] or the last [`Appended`] (or 0), the CRC-64 of the whole object is compared with the
+    /// service's, and a lost answer is settled by asking: bytes that can be read again ([`Body`] says which) are sent
+    /// again if they are not in, never twice. Given a bare number, an answer that is lost makes the call fail with
+    /// [`Outcome::Unknown`].
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let mut last = bucket.append_object("words", 0, "")?;
+    /// for word in ["one\n", "two\n"] {
+    ///     last = bucket.append_object("words", &last, word)?;
+    /// }
+    /// assert_eq!(last.checkpoint(), Some(Default::default()).map(|at: oss_append::Checkpoint| at.advance("one\ntwo\n")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::outcome`] says what became of the bytes. Among the kinds are
+    /// [`Conflict`](ErrorKind::Conflict) (the end is elsewhere; [`Error::next_position`] says where),
+    /// [`NotAppendable`](ErrorKind::NotAppendable), [`Body`](ErrorKind::Body) (the source failed: nothing was
+    /// appended), [`Transport`](ErrorKind::Transport) and [`Integrity`](ErrorKind::Integrity).
+    pub fn append_object<'b>(
+        &self,
+        key: &str,
+        position: impl Into<Position>,
+        body: impl Into<Body<'b>>,
+    ) -> Result<Appended> {
+        self.append(key, position.into(), body.into(), &AppendOptions::new())
+    }
+
+    /// The same with headers, metadata, progress.
+    ///
+    /// # Errors
+    /// As [`append_object`](Self::append_object); options that cannot be sent are
+    /// [`InvalidInput`](ErrorKind::InvalidInput).
+    pub fn append_object_with<'b>(
+        &self,
+        key: &str,
+        position: impl Into<Position>,
+        body: impl Into<Body<'b>>,
+        options: &AppendOptions,
+    ) -> Result<Appended> {
+        self.append(key, position.into(), body.into(), options)
+    }
+
+    fn append(&self, key: &str, position: Position, mut body: Body<'_>, options: &AppendOptions) -> Result<Appended> {
+        endpoint::check_key(key)?;
+        check_position(position)?;
+        let append = Append {
+            client: &self.client,
+            key,
+            headers: &options.headers(key)?,
+            progress: options.progress_callback(),
+            creates: true,
+            rebase: false,
+        };
+        append.run(&mut Chunk::new(position, None), &mut body).map(Appended::from)
+    }
+
+    /// Length, CRC, type, metadata.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// bucket.append_object("log", 0, "text")?;
+    /// let meta = bucket.head_object("log")?;
+    /// bucket.append_object("log", meta.checkpoint().expect("it is appendable"), "more")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Service`](ErrorKind::Service) with code `NoSuchKey` or `NoSuchBucket`; and whatever else the service refuses.
+    pub fn head_object(&self, key: &str) -> Result<ObjectMeta> {
+        let answer = self.head(key)?;
+        match answer.is_success() {
+            true => ObjectMeta::from_answer(&answer).map_err(|error| error.at(format_args!("head of {key:?}"))),
+            false => Err(answer.error().at(format_args!("head of {key:?}"))),
+        }
+    }
+
+    /// Is there such an object? False only for a missing key.
+    ///
+    /// # Errors
+    /// A missing bucket is an error, as is everything else that keeps the question from being answered.
+    pub fn object_exists(&self, key: &str) -> Result<bool> {
+        let answer = self.head(key)?;
+        if answer.is_success() {
+            return Ok(true);
+        }
+        let error = answer.error();
+        match error.code() {
+            Some("NoSuchKey") => Ok(false),
+            _ => Err(error.at(format_args!("head of {key:?}"))),
+        }
+    }
+
+    /// Deletes; a missing key is fine.
+    ///
+    /// # Errors
+    /// Whatever the service refuses, as `FileImmutable` for objects under retention.
+    pub fn delete_object(&self, key: &str) -> Result<()> {
+        endpoint::check_key(key)?;
+        let answer = self.client.fetch(Request::new(Method::Delete, key));
+        match answer {
+            Ok(answer) if answer.status == 204 => Ok(()),
+            Ok(answer) => Err(answer.error()),
+            // It may be deleted, and is if asked again: what is idempotent has no doubtful outcome.
+            Err(error) => Err(error),
+        }
+        .map_err(|error| error.at(format_args!("delete of {key:?}")))
+    }
+
+    fn head(&self, key: &str) -> Result<Answer> {
+        endpoint::check_key(key)?;
+        let request = Request::new(Method::Head, key).header(CACHE_CONTROL, "no-cache");
+        self.client
+            .fetch(request)
+            .map_err(|error| error.with_outcome(Outcome::NotApplied).at(format_args!("head of {key:?}")))
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+pub(crate) fn check_position(at: Position) -> Result<()> {
+    if at.position > SIZE_LIMIT {
+        return Err(Error::invalid_input(format!(
+            "position {} is beyond the 5 GiB (5368709120 bytes) an object can hold",
+            at.position
+        )));
+    }
+    if at.position == 0 && at.crc64.is_some_and(|crc64| crc64 != 0) {
+        return Err(Error::invalid_input("at position 0 the crc64 is 0: this checkpoint is none"));
+    }
+    Ok(())
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let endpoint = &self.client.endpoint;
+        f.debug_struct("Bucket")
+            .field("name", &endpoint.bucket())
+            .field("url", &endpoint.url("", ""))
+            .field("region", &endpoint.region())
+            .finish_non_exhaustive()
+    }
+}
+
+// What is inside and not unwind-safe by itself are the users' closures and the connection pool. Between two calls all
+// of it is whole: nothing is marked done before it is.
+impl UnwindSafe for Bucket {}
+impl RefUnwindSafe for Bucket {}
+
+/// Settings of a [`Bucket`].
+///
+/// ```
+/// use oss_append::{Auth, Bucket};
+/// use std::time::Duration;
+///
+/// let bucket = Bucket::builder(Auth::anonymous(), "http://127.0.0.1:9000", "bucket")
+///     .connect_timeout(Duration::from_secs(1))
+///     .attempts(5)
+///     .build()?;
+/// # Ok::<(), oss_append::Error>(())
+/// ```
+#[must_use = "does nothing until built"]
+pub struct BucketBuilder {
+    auth: Auth,
+    endpoint: String,
+    name: String,
+    region: Option<String>,
+    addressing: Option<Addressing>,
+    settings: Settings,
+    policy: Policy,
+}
+
+impl BucketBuilder {
+    /// The region, as `cn-hangzhou`, for endpoints that do not name one: custom domains, IP addresses, acceleration.
+    pub fn region(mut self, region: &str) -> Self {
+        self.region = Some(region.to_owned());
+        self
+    }
+
+    /// Where the bucket's name goes. Default: in front of the host; into the path for IP addresses and localhost.
+    pub fn addressing(mut self, style: Addressing) -> Self {
+        self.addressing = Some(style);
+        self
+    }
+
+    /// TCP and TLS, all addresses together; default 10 s.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.settings.connect_timeout = limit;
+        self
+    }
+
+    /// No byte moved for this long; default 60 s. Less than that can break healthy uploads on slow links: a write into
+    /// the system's buffer waits until a good part of it has drained.
+    pub fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.settings.idle_timeout = limit;
+        self
+    }
+
+    /// One request, all in all; default none. Costs a thread per request, for the name resolution.
+    pub fn request_timeout(mut self, limit: Duration) -> Self {
+        self.settings.request_timeout = Some(limit);
+        self
+    }
+
+    /// How often the bytes of one request are sent, and a question asked; default 3, and 1 is never again.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.policy.attempts = attempts;
+        self
+    }
+
+    /// First and longest pause between attempts; default 200 ms and 20 s. Pauses double, and are random below that.
+    pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.policy.first = first;
+        self.policy.longest = longest;
+        self
+    }
+
+    /// An HTTP proxy, as `http://host:port`. The environment's is not used unless
+    /// [said so](Self::proxy_from_env).
+    pub fn proxy(mut self, url: &str) -> Self {
+        self.settings.proxy = ProxyChoice::Url(url.to_owned());
+        self
+    }
+
+    /// The first of `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY` (and in lower case) that is set, for http and https alike,
+    /// but for the hosts of `NO_PROXY`. A SOCKS proxy is passed over.
+    pub fn proxy_from_env(mut self) -> Self {
+        self.settings.proxy = ProxyChoice::Environment;
+        self
+    }
+
+    /// Replaces `oss-append/<version>`.
+    pub fn user_agent(mut self, value: &str) -> Self {
+        self.settings.user_agent = value.to_owned();
+        self
+    }
+
+    /// Certificates in PEM, to be trusted beside the built-in roots.
+    pub fn root_certs(mut self, pem: &[u8]) -> Self {
+        self.settings.roots = Some(tls::roots(pem));
+        self
+    }
+
+    /// Checks everything; sends nothing.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput), naming what is wrong and what to do.
+    pub fn build(self) -> Result<Bucket> {
+        let (region, signed) = (self.region.as_deref(), !self.auth.is_anonymous());
+        let endpoint = Endpoint::new(&self.endpoint, &self.name, region, self.addressing, signed)?;
+        if self.policy.attempts == 0 {
+            return Err(Error::invalid_input("attempts is 0: nothing would ever be sent; 1 is never again"));
+        }
+        let transport = Transport::new(&self.settings, endpoint.is_https())?;
+        let client = Client { auth: self.auth, endpoint, transport, clock: Clock::default(), policy: self.policy };
+        Ok(Bucket { client: Arc::new(client) })
+    }
+}
+
+impl fmt::Debug for BucketBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The endpoint's text may hold a password that `build` will refuse.
+        f.debug_struct("BucketBuilder").field("name", &self.name).field("region", &self.region).finish_non_exhaustive()
+    }
+}
+
+/// What HEAD said about an object.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectMeta {
+    /// In bytes.
+    pub length: u64,
+    /// CRC-64 of all its bytes. Missing for objects older than the feature.
+    pub crc64: Option<u64>,
+    /// Where the next append goes, in bytes; for appendable objects only.
+    pub next_position: Option<u64>,
+    /// As it was set when the object was made.
+    pub content_type: Option<String>,
+    /// The user's own metadata: names without `x-oss-meta-`, in lower case.
+    pub meta: Vec<(String, String)>,
+}
+
+impl ObjectMeta {
+    /// Where to go on, for an appendable object with a known CRC.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<Checkpoint> {
+        Some(Checkpoint { position: self.next_position?, crc64: self.crc64? })
+    }
+
+    fn from_answer(answer: &Answer) -> Result<Self> {
+        let missing = || Error::new(ErrorKind::Protocol, "the answer has no length").with_refusal(answer.refusal());
+        let meta = answer.headers.iter().filter_map(|(name, value)| {
+            name.strip_prefix(X_OSS_META_PREFIX).map(|name| (name.to_owned(), value.clone()))
+        });
+        Ok(Self {
+            length: answer.number("content-length").ok_or_else(missing)?,
+            crc64: answer.number(response::CRC64),
+            next_position: answer.number(response::NEXT_POSITION),
+            content_type: answer.header(CONTENT_TYPE).map(str::to_owned),
+            meta: meta.collect(),
+        })
+    }
+}
