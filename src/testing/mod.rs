@@ -1,0 +1,367 @@
+//! A fake OSS for tests: yours as well as ours. Needs the feature `testing`.
+//!
+//! [`FakeOss`] is an HTTP server on loopback that behaves as the service's reference says, checks signatures, and goes
+//! wrong when told to: see [`Fault`]. Nothing sleeps and nothing is random, so a test that fails once fails always.
+//!
+//! ```
+//! use oss_append::testing::{FakeOss, Fault};
+//! use std::io::Write;
+//!
+//! let oss = FakeOss::start()?;
+//! let bucket = oss.bucket("bucket");
+//!
+//! oss.inject(Fault::LoseAnswer);
+//! let mut log = bucket.appender("log").open()?;
+//! log.write_all(b"once")?;
+//! log.finish()?;
+//!
+//! assert_eq!(oss.object("bucket", "log").as_deref(), Some(&b"once"[..]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What it has not: versioning, conditional requests, signatures V1 and V2, presigned addresses, HTTPS.
+
+mod clock;
+mod codec;
+mod fault;
+mod http;
+mod reply;
+mod server;
+mod service;
+mod store;
+mod verify;
+
+pub use fault::Fault;
+
+use crate::{Auth, Bucket, BucketBuilder};
+use server::Server;
+use service::Service;
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    sync::{Arc, MutexGuard},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+const KEY_ID: &str = "fake-key-id";
+const KEY_SECRET: &str = "fake-key-secret";
+const REGION: &str = "cn-hangzhou";
+
+/// A fake OSS on loopback, stopped when dropped.
+///
+/// Objects are kept in memory. Methods that look at or change them act at once, past every rule of the service, as
+/// somebody else would; they may be called while requests are under way.
+pub struct FakeOss {
+    server: Arc<Server>,
+    listener: Option<JoinHandle<()>>,
+}
+
+/// One request, as it came in.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// `POST` and the like.
+    pub method: String,
+    /// Path and query, still encoded.
+    pub target: String,
+    /// In their order, names as they were sent.
+    pub headers: Vec<(String, String)>,
+    /// Bytes of the body that arrived, without chunk framing.
+    pub body_len: u64,
+    /// Request line and headers, byte for byte, with the empty line.
+    pub head: Vec<u8>,
+    /// Which connection it came on, counted from 0.
+    pub connection: u64,
+}
+
+impl Recorded {
+    /// The value of a header, whatever the case of its name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        http::header(&self.headers, name)
+    }
+}
+
+/// Starting, and reaching it.
+impl FakeOss {
+    /// On a port that is free.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no port or no thread.
+    pub fn start() -> io::Result<Self> {
+        Self::start_on(0)
+    }
+
+    /// On this port.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start), and when the port is taken.
+    pub fn start_on(port: u16) -> io::Result<Self> {
+        let keys = BTreeMap::from([(KEY_ID.to_owned(), KEY_SECRET.to_owned())]);
+        let (server, listener) = Server::start(port, Service::new(keys, REGION))?;
+        Ok(Self { server, listener: Some(listener) })
+    }
+
+    /// A client for it: no proxy, no pauses. The bucket is made if needed.
+    ///
+    /// # Panics
+    ///
+    /// When `name` can be no bucket's name.
+    #[must_use]
+    pub fn bucket(&self, name: &str) -> Bucket {
+        self.builder(name).build().expect("the name should be one for a bucket")
+    }
+
+    /// The same, to be changed before `build`.
+    pub fn builder(&self, name: &str) -> BucketBuilder {
+        self.create_bucket(name);
+        let auth = Auth::new(self.access_key_id(), self.access_key_secret());
+        let builder = Bucket::builder(auth, &self.endpoint(), name).region(self.region());
+        builder.backoff(Duration::ZERO, Duration::ZERO)
+    }
+
+    /// [`Bucket::from_env`]'s variables, for a program under test. The bucket is made if needed.
+    #[must_use]
+    pub fn env(&self, bucket: &str) -> Vec<(&'static str, String)> {
+        self.create_bucket(bucket);
+        vec![
+            ("OSS_ACCESS_KEY_ID", self.access_key_id().to_owned()),
+            ("OSS_ACCESS_KEY_SECRET", self.access_key_secret().to_owned()),
+            ("OSS_BUCKET", bucket.to_owned()),
+            ("OSS_ENDPOINT", self.endpoint()),
+            ("OSS_REGION", self.region().to_owned()),
+        ]
+    }
+
+    /// `http://127.0.0.1:<port>`. As an HTTP proxy it leads to itself, whatever the host.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.server.address())
+    }
+
+    /// Of the key pair that is known from the start.
+    #[must_use]
+    pub fn access_key_id(&self) -> &str {
+        KEY_ID
+    }
+
+    /// Of the key pair that is known from the start.
+    #[must_use]
+    pub fn access_key_secret(&self) -> &str {
+        KEY_SECRET
+    }
+
+    /// The only region whose signatures are good.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        REGION
+    }
+}
+
+/// What goes wrong, and what came in.
+impl FakeOss {
+    /// For the next append. Each call adds one to a queue, and each append takes one, whatever becomes of it.
+    pub fn inject(&self, fault: Fault) {
+        self.inject_on("POST", fault);
+    }
+
+    /// The same for the next request of another kind: `"HEAD"`, `"GET"`, `"PUT"`, `"DELETE"`, and `"SEAL"` for the POST
+    /// that seals. Each kind has a queue of its own.
+    pub fn inject_on(&self, method: &str, fault: Fault) {
+        self.service().faults.entry(method.to_owned()).or_default().push_back(fault);
+    }
+
+    /// How many faults nobody has met yet.
+    #[must_use]
+    pub fn faults_left(&self) -> usize {
+        self.service().faults.values().map(|queue| queue.len()).sum()
+    }
+
+    /// Applies what [`Fault::Hold`], [`Fault::ApplyLate`] and [`Fault::ApplyAfter`] held back, in the order of arrival.
+    /// Returns how many of them the service still accepted.
+    pub fn land(&self) -> usize {
+        self.service().land()
+    }
+
+    /// Every request since the start, in the order in which they were complete.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.service().recorded.clone()
+    }
+
+    /// Stops listening: open connections end, connecting is refused. Objects and scripts stay.
+    pub fn go_away(&self) {
+        self.server.go_away();
+    }
+
+    /// Listens again, on the same port.
+    pub fn come_back(&self) {
+        self.server.come_back();
+    }
+}
+
+/// Objects.
+impl FakeOss {
+    /// An empty bucket. Nothing if there is one of that name.
+    pub fn create_bucket(&self, name: &str) {
+        self.service().store.create_bucket(name);
+    }
+
+    /// An object's bytes. `None` if it is absent, or if the fake was told to [`keep_no_bytes`](Self::keep_no_bytes).
+    #[must_use]
+    pub fn object(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        self.service().store.object(bucket, key)?.bytes.clone()
+    }
+
+    /// An object's length in bytes.
+    #[must_use]
+    pub fn object_len(&self, bucket: &str, key: &str) -> Option<u64> {
+        Some(self.service().store.object(bucket, key)?.len)
+    }
+
+    /// The CRC-64 of an object's bytes.
+    #[must_use]
+    pub fn object_crc64(&self, bucket: &str, key: &str) -> Option<u64> {
+        Some(self.service().store.object(bucket, key)?.crc64)
+    }
+
+    /// The headers that were stored when the object was created: content type and the like, `x-oss-meta-*`,
+    /// `x-oss-tagging`, `x-oss-object-acl`, storage class, encryption. Names are in lower case.
+    #[must_use]
+    pub fn metadata(&self, bucket: &str, key: &str) -> Option<Vec<(String, String)>> {
+        Some(self.service().store.object(bucket, key)?.headers.clone())
+    }
+
+    /// Seeds a *normal* object, to which nothing can be appended. Replaces what is there.
+    pub fn put_object(&self, bucket: &str, key: &str, bytes: &[u8]) {
+        self.put(bucket, key, bytes, false);
+    }
+
+    /// Puts an appendable object in the place of whatever is there.
+    pub fn replace_object(&self, bucket: &str, key: &str, bytes: &[u8]) {
+        self.put(bucket, key, bytes, true);
+    }
+
+    fn put(&self, bucket: &str, key: &str, bytes: &[u8], appendable: bool) {
+        let mut service = self.service();
+        let (body, now) = (service.body_of(bytes), service.now());
+        service.store.replace(bucket, key, &body, appendable, now);
+    }
+
+    /// Adds bytes at the object's end, or creates it with them.
+    pub fn append_as_stranger(&self, bucket: &str, key: &str, bytes: &[u8]) {
+        self.service().append_as_stranger(bucket, key, bytes);
+    }
+
+    /// Removes an object. False if there was none.
+    pub fn delete_object(&self, bucket: &str, key: &str) -> bool {
+        self.service().store.remove(bucket, key)
+    }
+
+    /// Seals an object: appends to it are refused from now on. False if there is none.
+    pub fn seal(&self, bucket: &str, key: &str) -> bool {
+        let mut service = self.service();
+        let now = service.now();
+        service.store.object_mut(bucket, key).map(|object| object.sealed.get_or_insert(now)).is_some()
+    }
+
+    /// Puts an object under a retention rule: it can be neither appended to nor replaced nor deleted by requests.
+    /// False if there is none.
+    pub fn make_immutable(&self, bucket: &str, key: &str) -> bool {
+        self.service().store.object_mut(bucket, key).map(|object| object.immutable = true).is_some()
+    }
+}
+
+/// What the service is like.
+impl FakeOss {
+    /// From now on only lengths and CRCs are kept, so that objects may be larger than the memory. They cannot be read.
+    pub fn keep_no_bytes(&self) {
+        self.service().forgets_bytes = true;
+    }
+
+    /// How long an appendable object may become, in bytes; at the start 5 368 709 120.
+    pub fn set_size_limit(&self, bytes: u64) {
+        self.service().store.size_limit = bytes;
+    }
+
+    /// The code of the 400 for objects beyond the limit; at the start `InlineDataTooLarge`. The real one is not
+    /// documented.
+    pub fn set_size_limit_code(&self, code: &'static str) {
+        self.service().store.size_code = code;
+    }
+
+    /// Answers carry no CRC any more, as for very old objects.
+    pub fn without_crc(&self) {
+        self.service().store.tells_crc = false;
+    }
+
+    /// Sealing is not opened for this account.
+    pub fn without_sealing(&self) {
+        self.service().store.sealing = false;
+    }
+
+    /// How far the service's clock is ahead of ours, in seconds.
+    pub fn set_clock_offset(&self, seconds: i64) {
+        self.service().clock_offset = seconds;
+    }
+
+    /// 403 AccessDenied for every request of this method. A write-only key: forbid `"HEAD"` and `"GET"`.
+    pub fn forbid(&self, method: &str) {
+        self.service().forbidden.insert(method.to_owned());
+    }
+
+    /// Takes back [`forbid`](Self::forbid).
+    pub fn allow(&self, method: &str) {
+        self.service().forbidden.remove(method);
+    }
+
+    /// Requests without a signature are good, too.
+    pub fn allow_anonymous(&self) {
+        self.service().anonymous = true;
+    }
+
+    /// Knows this key pair from now on.
+    pub fn add_key(&self, id: &str, secret: &str) {
+        self.service().keys.insert(id.to_owned(), secret.to_owned());
+    }
+
+    /// Knows no key pair of this id any more.
+    pub fn remove_key(&self, id: &str) {
+        self.service().keys.remove(id);
+    }
+
+    /// Only this security token is good; requests with another one or none get 403 SecurityTokenExpired. At the start
+    /// every token is good, and none is needed.
+    pub fn require_token(&self, token: &str) {
+        self.service().token = Some(token.to_owned());
+    }
+
+    /// Requests to this host are about this bucket, with nothing of it in the path: a CNAME. Other hosts are read as
+    /// `<bucket>.<rest>`, addresses and `localhost` as hosts whose paths begin with the bucket.
+    pub fn add_domain(&self, host: &str, bucket: &str) {
+        self.create_bucket(bucket);
+        self.service().domains.insert(host.to_owned(), bucket.to_owned());
+    }
+
+    fn service(&self) -> MutexGuard<'_, Service> {
+        self.server.service()
+    }
+}
+
+impl fmt::Debug for FakeOss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeOss").field("endpoint", &self.endpoint()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for FakeOss {
+    fn drop(&mut self) {
+        self.server.stop();
+        if let Some(listener) = self.listener.take() {
+            let _ = listener.join(); // a panic there was printed there
+        }
+    }
+}
