@@ -28,11 +28,12 @@
 //! Every byte an [`Appender`] accepted is in the object once, in order, or an error said what became of it. The one
 //! exception is its `Drop`: it makes one attempt and can tell nobody.
 //!
-//! The service takes bytes only at the object's end, so the position of an append is a compare-and-swap: of a request and
-//! its repetition at most one can land. Bytes are *in doubt* from the moment their last byte may have left until the
-//! service has said what became of them. While they are, they are kept as they were cut, and the object is asked for its
-//! length *and* its CRC-64; where these do not decide, the bytes are read back and compared. Not there yet: the same bytes
-//! are sent again. There: they are confirmed. Not to be found out: [`Outcome::Unknown`], and the next call asks again.
+//! The service takes bytes only at the object's end, so the position of an append is a compare-and-swap: of a request
+//! and its repetition at most one can land. Bytes are *in doubt* from the moment their last byte may have left until
+//! the service has said what became of them. While they are, they are kept as they were cut, and the object is asked
+//! for its length *and* its CRC-64; where these do not decide, the bytes are read back and compared. Not there yet: the
+//! same bytes are sent again. There: they are confirmed. Not to be found out: [`Outcome::Unknown`], and the next call
+//! asks again.
 //!
 //! [`append_object`](Bucket::append_object) does the same if it knows the CRC-64 of what lies before (position 0, a
 //! [`Checkpoint`] or the last [`Appended`]) and the bytes can be read again ([`Body`] says which can). Otherwise a lost
@@ -40,12 +41,13 @@
 //!
 //! Two things no client can see:
 //!
-//! - another writer's *equal* bytes at the same place while ours are in doubt. In shared logs give every record something
-//!   of its own;
+//! - another writer's *equal* bytes at the same place while ours are in doubt. In shared logs give every record
+//!   something of its own;
 //! - a delayed request that meets an object deleted meanwhile and grown again to exactly the old length. This ends by
 //!   itself: 15 minutes after a request was signed only a copy the service had let in by then can still land.
 //!
-//! Other bytes of equal length have an equal CRC-64 by a chance of 2^-64 for each question. It is no defence against malice.
+//! Other bytes of equal length have an equal CRC-64 by a chance of 2^-64 for each question. It is no defence against
+//! malice.
 //!
 //! ```text
 //!             your code
@@ -68,8 +70,8 @@
 //! # Errors
 //!
 //! A function that writes to an [`Appender`] and calls this library returns [`std::io::Result`] or a box, because
-//! [`write`](std::io::Write::write) gives [`std::io::Error`], which does not turn into an [`Error`]; the other direction
-//! works with `?`.
+//! [`write`](std::io::Write::write) gives [`std::io::Error`], which does not turn into an [`Error`]; the other
+//! direction works with `?`.
 //!
 //! [`Error::kind`] says what can be done, [`Error::outcome`] what became of the bytes, and [`Error::find`] gets the
 //! [`Error`] back out of an [`std::io::Error`], a box or another library's error:
@@ -86,8 +88,8 @@
 //!
 //! fn advice(error: &(dyn std::error::Error + 'static)) -> &'static str {
 //!     match Error::find(error).map(|e| (e.kind(), e.outcome())) {
-//!         Some((_, Outcome::Unknown)) => "keep the appender and call again: it asks first",
 //!         Some((ErrorKind::Conflict(_), _)) => "somebody else writes there",
+//!         Some((_, Outcome::Unknown)) => "keep the appender and call again: it asks first",
 //!         Some(_) => "see the text",
 //!         None => "not ours",
 //!     }
@@ -100,17 +102,17 @@
 //! ```
 //!
 //! An error of `write` speaks of earlier bytes, never of those of the failing call: these were not taken. After a
-//! [`Conflict`](ErrorKind::Conflict) or [`Integrity`](ErrorKind::Integrity) every call of that appender repeats it until
-//! [`resync`](Appender::resync).
+//! [`Conflict`](ErrorKind::Conflict) or [`Integrity`](ErrorKind::Integrity) every call of that appender repeats it
+//! until [`resync`](Appender::resync).
 //!
 //! # Writing logs
 //!
 //! - Loggers flush after every record, and an honest [`flush`](std::io::Write::flush) is a request. With
-//!   [`flush_threshold`](AppenderBuilder::flush_threshold) and [`max_age`](AppenderBuilder::max_age) records are joined; then
-//!   only [`confirm`](Appender::confirm) and [`finish`](Appender::finish) are proof. There is no thread: what is old goes
-//!   out with the next call, as [`flush_due`](Appender::flush_due).
-//! - `writeln!` with arguments is several writes. [`whole_lines`](AppenderBuilder::whole_lines) keeps requests from ending
-//!   inside a line.
+//!   [`flush_threshold`](AppenderBuilder::flush_threshold) and [`max_age`](AppenderBuilder::max_age) records are
+//!   joined; then only [`confirm`](Appender::confirm) and [`finish`](Appender::finish) are proof. There is no thread:
+//!   what is old goes out with the next call, as [`flush_due`](Appender::flush_due).
+//! - `writeln!` with arguments is several writes. [`whole_lines`](AppenderBuilder::whole_lines) keeps requests from
+//!   ending inside a line.
 //! - The HTTP client logs, too, through the crate `log`. A logger that writes here must leave out the modules `ureq`,
 //!   `ureq_proto` and `rustls`, or it is called from within its own write and deadlocks: with env_logger
 //!   `.filter_module("ureq", LevelFilter::Off)`, and so for each.
@@ -128,16 +130,16 @@
 //! | `oss:GetObject` | asking: [`open`](AppenderBuilder::open), [`resync`](Appender::resync), [`OnConflict::Rebase`], [`head_object`](Bucket::head_object), [`object_exists`](Bucket::object_exists) |
 //! | `oss:DeleteObject` | [`delete_object`](Bucket::delete_object) |
 //!
-//! With a key that may only write, [`append_object`](Bucket::append_object), [`create_new`](AppenderBuilder::create_new) and
-//! [`resume`](AppenderBuilder::resume) work, and a lost answer is settled by presenting the same bytes again. What that
-//! leaves open is [`Outcome::Unknown`].
+//! With a key that may only write, [`append_object`](Bucket::append_object),
+//! [`create_new`](AppenderBuilder::create_new) and [`resume`](AppenderBuilder::resume) work, and a lost answer is
+//! settled by presenting the same bytes again. What that leaves open is [`Outcome::Unknown`].
 //!
 //! # Limits
 //!
-//! - An object holds 5 GiB (5 368 709 120 bytes): [`TooLarge`](ErrorKind::TooLarge) before any byte of too many is sent.
-//! - What describes the object ([`AppendOptions`] lists it) is sent only when the object is made: the service ignores most
-//!   of it later. [`Appender::existed`] says whether the object was there before.
-//! - One `Appender` sends one request at a time, on the calling thread. Its memory is one buffer, of
+//! - An object holds 5 GiB (5 368 709 120 bytes): more is [`TooLarge`](ErrorKind::TooLarge).
+//! - What describes the object ([`AppendOptions`] lists it) is sent only when the object is made: the service ignores
+//!   most of it later. [`Appender::existed`] says whether the object was there before.
+//! - One `Appender` sends one request at a time, on the calling thread. Its memory is one buffer,
 //!   [8 MiB](AppenderBuilder::DEFAULT_BUFFER_CAPACITY) unless said otherwise.
 //!
 //! # Features
@@ -146,7 +148,7 @@
 //! - `native-tls`: HTTPS by the system's library. With both, rustls is used; with neither, only `http://` is spoken.
 //! - `testing`: [`testing`], for `[dev-dependencies]`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![cfg_attr(not(feature = "testing"), doc = "\n[`testing`]: #features")]
+#![cfg_attr(not(feature = "testing"), doc = "\n\n[`testing`]: #features")]
 
 mod append;
 mod appender;
@@ -160,8 +162,10 @@ mod clock;
 mod crc64;
 mod endpoint;
 mod error;
+mod files;
 mod options;
 mod position;
+mod reader;
 mod request;
 mod response;
 mod retry;
@@ -178,8 +182,10 @@ pub use body::Body;
 pub use bucket::{Bucket, BucketBuilder, ObjectMeta};
 pub use endpoint::Addressing;
 pub use error::{BoxError, Error, ErrorKind, Found, Outcome, Result};
+pub use files::Resumed;
 pub use options::{AppendOptions, Progress};
 pub use position::{Appended, Checkpoint, Position};
+pub use reader::ObjectReader;
 
 /// The README's examples are tests.
 #[cfg(doctest)]
