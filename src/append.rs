@@ -199,7 +199,7 @@ impl Append<'_> {
         let landed = self.go(chunk, body, &mut course);
         match landed {
             Ok(_) => chunk.clear(),
-            Err(_) => chunk.unsettled = chunk.doubt,
+            Err(_) => chunk.unsettled = chunk.doubt || chunk.presented,
         }
         landed.map_err(|error| error.at(self.place(chunk)))
     }
@@ -450,7 +450,7 @@ impl Append<'_> {
         if course.write_only {
             return self.ask_by_presenting(chunk, body, question);
         }
-        match self.question().head() {
+        match self.look(chunk, course) {
             Seen::Object(head) => self.judge(chunk, body, head, question),
             Seen::Missing => self.judge_missing(chunk, question),
             Seen::Forbidden(_) => {
@@ -458,6 +458,27 @@ impl Append<'_> {
                 self.ask_by_presenting(chunk, body, question)
             }
             Seen::Nothing(_) => self.no_answer(chunk, course, question),
+        }
+    }
+
+    /// HEAD; an answer that is older than a refusal which named a later end is none, and asked for again.
+    fn look(&self, chunk: &Chunk, course: &mut Course) -> Seen {
+        let mut tries = self.client.policy.attempts;
+        loop {
+            let seen = self.question().head();
+            let end = match &seen {
+                Seen::Object(head) => head.length,
+                Seen::Missing => 0,
+                _ => return seen,
+            };
+            if !chunk.seen_longer || end != chunk.position() {
+                return seen;
+            }
+            tries = tries.saturating_sub(1);
+            if tries == 0 {
+                return Seen::Nothing(Error::new(ErrorKind::Transport, "only old answers came"));
+            }
+            course.pauses.wait(None);
         }
     }
 
@@ -491,10 +512,6 @@ impl Append<'_> {
 
     /// The object ends where the chunk begins.
     fn judge_same(&self, chunk: &mut Chunk, head: Head, question: Question) -> Step {
-        if chunk.seen_longer {
-            // A refusal named a later end, so this answer is older than that.
-            return Step::Stop(question.error.with_outcome(chunk.outcome_unproved()));
-        }
         if head.appendable && !head.sealed {
             return question.again(chunk);
         }
@@ -510,11 +527,8 @@ impl Append<'_> {
     }
 
     fn judge_missing(&self, chunk: &mut Chunk, question: Question) -> Step {
-        if chunk.position() == 0 && !chunk.seen_longer {
-            return question.again(chunk);
-        }
         if chunk.position() == 0 {
-            return Step::Stop(question.error.with_outcome(chunk.outcome_unproved()));
+            return question.again(chunk);
         }
         let what = "there is no such object: it was deleted";
         Step::Stop(question.conflict(Found::Missing, what, 0).with_outcome(chunk.outcome()))
@@ -718,9 +732,12 @@ fn conflict(found: Found, what: impl Into<Cow<'static, str>>, end: u64) -> Error
 }
 
 /// The refusal for a wrong position, as a conflict with all that the service said.
-fn elsewhere(refusal: Error, position: u64, next: Option<u64>) -> Error {
+pub(crate) fn elsewhere(refusal: Error, position: u64, next: Option<u64>) -> Error {
     let found = if next.is_some_and(|next| next < position) { Found::Shorter } else { Found::Longer };
-    let what = "the position is not the object's end";
+    let what = match next {
+        Some(_) => "the position is not the object's end",
+        None => "the service did not take it at this position",
+    };
     refusal.with_kind(ErrorKind::Conflict(found)).with_what(what).with_next_position(next)
 }
 

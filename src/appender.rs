@@ -648,6 +648,10 @@ impl Inner {
                 let what = format!("{:?} is not an appendable object", self.key);
                 return Err(Error::new(ErrorKind::NotAppendable, what));
             }
+            Seen::Object(head) if head.length > SIZE_LIMIT => {
+                let what = format!("{:?} is said to have {} bytes, more than an object can hold", self.key, head.length);
+                return Err(Error::new(ErrorKind::Protocol, what));
+            }
             Seen::Object(head) => {
                 // Objects older than the feature have no CRC of their own: then it takes reading them.
                 let crc64 = head.crc64.or_else(|| ask.crc64_of(head.length)).ok_or_else(|| {

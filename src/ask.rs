@@ -110,7 +110,7 @@ impl Ask<'_> {
         if answer.status != 206 || !is_current(&answer) {
             return None;
         }
-        let (last, length) = content_range(&answer, from)?;
+        let (last, length) = answer.content_range(from)?;
         let (mut common, mut ours, mut tail, mut left) =
             (Common::new(expected), Crc64::new(), Crc64::new(), last + 1 - from);
         let mut ours_left = expected.length.min(left);
@@ -215,14 +215,6 @@ fn head(answer: &Answer) -> Option<Head> {
 /// From the service itself, and not from some cache's past.
 fn is_current(answer: &Answer) -> bool {
     answer.is_from_oss() && answer.header("age").is_none()
-}
-
-/// `bytes 5-9/10` asked from 5: (9, 10). Anything but exactly what was asked for is no proof.
-fn content_range(answer: &Answer, from: u64) -> Option<(u64, u64)> {
-    let (range, length) = answer.header("content-range")?.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let (first, last, length): (u64, u64, u64) = (first.parse().ok()?, last.parse().ok()?, length.parse().ok()?);
-    (first == from && first <= last && last < length).then_some((last, length))
 }
 
 impl Expected<'_> {

@@ -82,6 +82,11 @@ impl<'b> Body<'b> {
         Self::seekable(Box::new(reader)).unwrap_or_else(Self::failed)
     }
 
+    /// So much of a file, from there on.
+    pub(crate) fn section(file: &'b File, start: u64, length: u64) -> Self {
+        Self { source: Source::Seekable { reader: Box::new(file), start, length } }
+    }
+
     fn seekable(mut reader: Box<dyn ReadSeek + 'b>) -> io::Result<Self> {
         let start = reader.stream_position()?;
         let length = reader.seek(SeekFrom::End(0))?.saturating_sub(start);

@@ -2,7 +2,7 @@
 
 use crate::{
     Appended, Auth, Body, Checkpoint, Position,
-    append::{Append, Chunk},
+    append::{Append, Chunk, elsewhere},
     auth,
     client::Client,
     clock::Clock,
@@ -64,8 +64,14 @@ impl Bucket {
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput), naming the variables that are missing or wrong. Nothing is sent.
     pub fn from_env() -> Result<Self> {
-        let (endpoint, region, name) = auth::bucket_from_env()?;
-        let builder = Self::builder(Auth::from_env()?, &endpoint, &name);
+        let (place, auth) = match (auth::bucket_from_env(), Auth::from_env()) {
+            (Ok(place), Ok(auth)) => (place, auth),
+            // All that is missing at once, and not one thing per run.
+            (Err(place), Err(auth)) => return Err(Error::invalid_input(format!("{place}; {auth}"))),
+            (Err(error), _) | (_, Err(error)) => return Err(error),
+        };
+        let (endpoint, region, name) = place;
+        let builder = Self::builder(auth, &endpoint, &name);
         match region {
             Some(region) => builder.region(&region).build(),
             None => builder.build(),
@@ -162,7 +168,7 @@ impl Bucket {
     pub fn head_object(&self, key: &str) -> Result<ObjectMeta> {
         let answer = self.head(key)?;
         match answer.is_success() {
-            true => ObjectMeta::from_answer(&answer).map_err(|error| error.at(format_args!("head of {key:?}"))),
+            true => ObjectMeta::from_answer(&answer, None).map_err(|error| error.at(format_args!("head of {key:?}"))),
             false => Err(answer.error().at(format_args!("head of {key:?}"))),
         }
     }
@@ -197,6 +203,35 @@ impl Bucket {
             Err(error) => Err(error),
         }
         .map_err(|error| error.at(format_args!("delete of {key:?}")))
+    }
+
+    /// Ends appending for good: `position` must be where the object ends. Idempotent. The service opens this to accounts
+    /// that ask for it, and it needs the permission `oss:SealAppendObject` (SealAppendObject reference).
+    ///
+    /// # Errors
+    /// [`Conflict`](ErrorKind::Conflict) if the end is elsewhere; [`Service`](ErrorKind::Service) with code
+    /// `OperationNotSupported` or `MethodNotAllowed` if the account may not.
+    pub fn seal_append_object(&self, key: &str, position: impl Into<Position>) -> Result<()> {
+        endpoint::check_key(key)?;
+        let at = position.into();
+        check_position(at)?;
+        let request = Request::new(Method::Post, key).query("seal", "").query("position", at.position.to_string());
+        let answer = self.client.fetch(request);
+        match answer {
+            Ok(answer) if answer.is_success() => return Ok(()),
+            Ok(answer) => {
+                let error = answer.error();
+                Err(match error.code() {
+                    Some("PositionNotEqualToLength") => elsewhere(error, at.position, answer.number(response::NEXT_POSITION)),
+                    Some("OperationNotSupported" | "MethodNotAllowed") => {
+                        error.with_what("this account may not seal objects; the service opens that on request")
+                    }
+                    _ => error,
+                })
+            }
+            Err(error) => Err(error),
+        }
+        .map_err(|error| error.at(format_args!("seal of {key:?} at {}", at.position)))
     }
 
     fn head(&self, key: &str) -> Result<Answer> {
@@ -381,13 +416,14 @@ impl ObjectMeta {
         Some(Checkpoint { position: self.next_position?, crc64: self.crc64? })
     }
 
-    fn from_answer(answer: &Answer) -> Result<Self> {
+    /// `length`: of the object, where the answer holds only a part of it.
+    pub(crate) fn from_answer(answer: &Answer, length: Option<u64>) -> Result<Self> {
         let missing = || Error::new(ErrorKind::Protocol, "the answer has no length").with_refusal(answer.refusal());
         let meta = answer.headers.iter().filter_map(|(name, value)| {
             name.strip_prefix(X_OSS_META_PREFIX).map(|name| (name.to_owned(), value.clone()))
         });
         Ok(Self {
-            length: answer.number("content-length").ok_or_else(missing)?,
+            length: length.or_else(|| answer.number("content-length")).ok_or_else(missing)?,
             crc64: answer.number(response::CRC64),
             next_position: answer.number(response::NEXT_POSITION),
             content_type: answer.header(CONTENT_TYPE).map(str::to_owned),

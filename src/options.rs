@@ -184,6 +184,12 @@ impl AppendOptions {
         Ok(headers)
     }
 
+    pub(crate) fn tell(&self, progress: Progress) {
+        if let Some(callback) = self.progress_callback() {
+            callback(progress);
+        }
+    }
+
     pub(crate) fn progress_callback(&self) -> Option<&(dyn Fn(Progress) + Send + Sync)> {
         self.progress.as_deref()
     }

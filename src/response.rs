@@ -79,6 +79,15 @@ impl Answer {
         Document::of(self).text("ServerTime")
     }
 
+    /// Of a part that was asked for from `first`: its last byte, and how long the object is. Anything but a part that
+    /// begins there is no proof of anything.
+    pub(crate) fn content_range(&self, first: u64) -> Option<(u64, u64)> {
+        let (range, length) = self.header("content-range")?.strip_prefix("bytes ")?.split_once('/')?;
+        let (begin, last) = range.split_once('-')?;
+        let (begin, last, length): (u64, u64, u64) = (begin.parse().ok()?, last.parse().ok()?, length.parse().ok()?);
+        (begin == first && first <= last && last < length).then_some((last, length))
+    }
+
     /// What the service said when it refused.
     pub(crate) fn refusal(&self) -> Refusal {
         let document = Document::of(self);

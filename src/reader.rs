@@ -1,0 +1,184 @@
+//! An object's bytes, read back and checked.
+
+use crate::{
+    Bucket, ObjectMeta,
+    client::Try,
+    crc64::Crc64,
+    endpoint,
+    error::{Error, ErrorKind, Result},
+    request::{Method, RANGE, Request, X_OSS_RANGE_BEHAVIOR},
+    response::{Answer, CRC64},
+    transport::Incoming,
+};
+use std::{
+    fmt,
+    io::{self, Read},
+    ops::{Bound, RangeBounds},
+};
+
+/// An object's bytes.
+///
+/// Fewer bytes than the service announced are an error, and so, for whole objects, is another CRC-64 than it stated:
+/// at the end, where otherwise `Ok(0)` would be. Bytes read before that are then not to be trusted.
+///
+/// ```
+/// use std::io::Read;
+///
+/// # let oss = oss_append::testing::FakeOss::start()?;
+/// # let bucket = oss.bucket("bucket");
+/// bucket.append_object("log", 0, "0123456789")?;
+/// let mut text = String::new();
+/// bucket.get_object("log")?.read_to_string(&mut text)?;
+/// bucket.get_object_range("log", ..3)?.read_to_string(&mut text)?;
+/// assert_eq!(text, "0123456789012");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ObjectReader {
+    meta: ObjectMeta,
+    incoming: Incoming,
+    /// Not yet read, where the service announced how many there are.
+    left: Option<u64>,
+    /// The sum so far, and what it must be at the end.
+    sum: Option<(Crc64, u64)>,
+    place: String,
+    end: Option<Result<()>>,
+}
+
+impl ObjectReader {
+    /// What the service said about the object: all of it, also when a range is read.
+    #[must_use]
+    pub fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+
+    fn check(&self) -> Result<()> {
+        if let Some(left @ 1..) = self.left {
+            let what = format!("the answer ended {left} bytes early");
+            return Err(Error::new(ErrorKind::Transport, what).with_transient(true));
+        }
+        if let Some((sum, stated)) = &self.sum
+            && sum.value() != *stated
+        {
+            let what = "the bytes read are not those of the object: the CRC-64 differs";
+            return Err(Error::new(ErrorKind::Integrity, what));
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, end: Result<()>) -> io::Result<usize> {
+        let end = end.map_err(|error| error.at(&self.place));
+        let told = end.clone().map(|()| 0);
+        self.end = Some(end);
+        Ok(told?)
+    }
+}
+
+impl Read for ObjectReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        // After an error the connection would say that there is no more, as if all had been well.
+        if let Some(end) = &self.end {
+            return Ok(end.clone().map(|()| 0)?);
+        }
+        match self.incoming.read(buffer) {
+            Ok(0) => self.ended(self.check()),
+            Ok(read) => {
+                if let Some((sum, _)) = &mut self.sum {
+                    sum.update(&buffer[..read]);
+                }
+                self.left = self.left.map(|left| left.saturating_sub(read as u64));
+                Ok(read)
+            }
+            Err(cause) => {
+                let lost = Error::new(ErrorKind::Transport, "the connection failed while the object was being read");
+                self.ended(Err(lost.with_source(cause).with_transient(true)))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ObjectReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObjectReader").field("meta", &self.meta).field("left", &self.left).finish_non_exhaustive()
+    }
+}
+
+impl Bucket {
+    /// The object's bytes; a wrong CRC is an error at the end. Needs permission to read.
+    ///
+    /// An object that is being appended to is read as it was when the service answered.
+    ///
+    /// # Errors
+    /// [`Service`](ErrorKind::Service) with code `NoSuchKey` or another refusal; no answer is
+    /// [`Transport`](ErrorKind::Transport).
+    pub fn get_object(&self, key: &str) -> Result<ObjectReader> {
+        let place = format!("get of {key:?}");
+        let (answer, incoming) = self.get(key, Request::new(Method::Get, key), 200).map_err(|e| e.at(&place))?;
+        let meta = ObjectMeta::from_answer(&answer, None).map_err(|error| error.at(&place))?;
+        let sum = answer.number(CRC64).map(|stated| (Crc64::new(), stated));
+        Ok(ObjectReader { left: Some(meta.length), meta, incoming, sum, place, end: None })
+    }
+
+    /// Some of the object's bytes: `5..`, `..10`, `5..10`. What lies beyond the end is left out.
+    ///
+    /// There is no CRC of a part; only the number of bytes and their place are checked.
+    ///
+    /// # Errors
+    /// As [`get_object`](Self::get_object). A range that holds nothing is [`InvalidInput`](ErrorKind::InvalidInput);
+    /// one that begins beyond the end is refused with code `InvalidRange`.
+    pub fn get_object_range(&self, key: &str, range: impl RangeBounds<u64>) -> Result<ObjectReader> {
+        let first = match range.start_bound() {
+            Bound::Included(first) => *first,
+            Bound::Excluded(before) => before.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let last = match range.end_bound() {
+            Bound::Included(last) => Some(*last),
+            Bound::Excluded(end) => Some(end.checked_sub(1).ok_or_else(empty_range)?),
+            Bound::Unbounded => None,
+        };
+        if last.is_some_and(|last| last < first) {
+            return Err(empty_range());
+        }
+        if first == 0 && last.is_none() {
+            return self.get_object(key);
+        }
+        let place = format!("get of {key:?} from {first}");
+        // Without the second header an impossible range is answered with the whole object (GetObject reference).
+        let request = Request::new(Method::Get, key)
+            .header(RANGE, format!("bytes={first}-{}", last.map(|last| last.to_string()).unwrap_or_default()))
+            .header(X_OSS_RANGE_BEHAVIOR, "standard");
+        let (answer, incoming) = self.get(key, request, 206).map_err(|error| error.at(&place))?;
+        let (end, length) = answer
+            .content_range(first)
+            .filter(|(end, length)| *end == last.map_or(length - 1, |last| last.min(length - 1)))
+            .ok_or_else(|| {
+                let what = "the answer does not hold the range that was asked for";
+                Error::new(ErrorKind::Protocol, what).with_refusal(answer.refusal()).at(&place)
+            })?;
+        let meta = ObjectMeta::from_answer(&answer, Some(length)).map_err(|error| error.at(&place))?;
+        Ok(ObjectReader { meta, incoming, left: Some(end + 1 - first), sum: None, place, end: None })
+    }
+
+    fn get(&self, key: &str, mut request: Request, status: u16) -> Result<(Answer, Incoming)> {
+        endpoint::check_key(key)?;
+        // A decoder on the way would change the bytes under the checksum.
+        request = request.header("accept-encoding", "identity");
+        self.client().persist(|| match self.client().open(&mut request) {
+            Ok((answer, incoming)) if answer.is_from_oss() && answer.status == status => Try::Done((answer, incoming)),
+            Ok((answer, _)) if answer.is_from_oss() && answer.status == 200 => Try::Fail(
+                Error::new(ErrorKind::Protocol, "the whole object came, where a part was asked for")
+                    .with_refusal(answer.refusal()),
+            ),
+            Ok((answer, _)) if answer.is_from_oss() && !answer.is_transient() => Try::Fail(answer.error()),
+            Ok((answer, _)) => Try::Again(answer.error(), answer.retry_after()),
+            Err(lost) => lost.into(),
+        })
+    }
+}
+
+fn empty_range() -> Error {
+    Error::invalid_input("the range is empty: there is nothing to ask for")
+}
