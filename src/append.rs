@@ -25,19 +25,22 @@
 
 use crate::{
     Progress,
-    ask::{Ask, Expected, Head, ReadBack, Seen},
+    ask::{Ask, Expected, Seen},
     body::{self, Body},
     client::{Client, Mended},
     crc64,
     error::{Error, ErrorKind, Found, Outcome, Result},
     options::Headers,
     position::{Appended, Checkpoint, Position, SIZE_LIMIT},
-    request::{Method, Request},
+    request::{CONTENT_MD5, Method, Request},
     response::{self, Answer, is_spoiled},
     retry::Pauses,
     transport::{Lost, Sent},
 };
+use settle::Question;
 use std::{borrow::Cow, io, time::Duration};
+
+mod settle;
 
 /// A busy object moves its end all the time; somewhere it must be said that there is no getting through.
 const MOVES: u32 = 16;
@@ -107,8 +110,14 @@ impl Chunk {
         Self { resumed: true, doubt: true, ..Self::new(start, Some(length)) }
     }
 
-    pub(crate) fn is_in_doubt(&self) -> bool {
-        self.doubt
+    /// Is its fate open?
+    pub(crate) fn is_open(&self) -> bool {
+        self.doubt || self.unsettled
+    }
+
+    /// The same, should nothing more become known of it.
+    pub(crate) fn in_doubt(&self) -> Self {
+        Self { doubt: true, unsettled: true, ..self.clone() }
     }
 
     fn position(&self) -> u64 {
@@ -157,17 +166,6 @@ enum Step {
     Stop(Error),
 }
 
-/// Why an ask is needed, and what to say if it settles nothing.
-struct Question {
-    error: Error,
-    /// A refusal for the wrong position, with the end it named.
-    elsewhere: Option<Option<u64>>,
-    /// The service was busy: ask after a pause, and not before this time has passed.
-    busy: Option<Option<Duration>>,
-    /// A refusal that is only told if the chunk is not found.
-    refused: bool,
-}
-
 /// One call's way through attempts and questions.
 struct Course {
     attempts: u32,
@@ -197,9 +195,9 @@ impl Append<'_> {
             probed: false,
         };
         let landed = self.go(chunk, body, &mut course);
-        match landed {
+        match &landed {
             Ok(_) => chunk.clear(),
-            Err(_) => chunk.unsettled = chunk.doubt || chunk.presented,
+            Err(error) => chunk.unsettled = error.outcome() == Outcome::Unknown,
         }
         landed.map_err(|error| error.at(self.place(chunk)))
     }
@@ -217,6 +215,8 @@ impl Append<'_> {
         }
         let mut step = Step::Present;
         if chunk.unsettled {
+            // What a refusal named long ago need not be true any more.
+            chunk.seen_longer = false;
             let error = Error::new(ErrorKind::Transport, "an earlier attempt is still in doubt");
             step = match self.ask(chunk, body, course, Question::new(error)) {
                 Step::Again(..) => Step::Present,
@@ -255,9 +255,9 @@ impl Append<'_> {
         }
     }
 
-    /// No further attempt. What is in doubt is asked about a last time, unless that was just done.
+    /// No further attempt. What may be in is asked about a last time, unless that was just done.
     fn give_up(&self, chunk: &mut Chunk, body: &mut Body<'_>, course: &mut Course, error: Error) -> Result<Landed> {
-        if chunk.doubt && !course.asked && chunk.start.crc64.is_some() {
+        if (chunk.doubt || chunk.presented) && !course.asked && chunk.start.crc64.is_some() {
             match self.ask(chunk, body, course, Question::new(error.clone())) {
                 Step::Done(landed) => return Ok(landed),
                 Step::Stop(error) => return Err(error),
@@ -269,13 +269,11 @@ impl Append<'_> {
             Some(Step::Ask(question)) => match self.ask(chunk, body, course, question) {
                 Step::Done(landed) => Ok(landed),
                 Step::Stop(refusal) => Err(refusal),
-                _ => Err(error.with_outcome(chunk.outcome())),
+                _ => Err(error.with_outcome(chunk.outcome_unproved())),
             },
-            _ => Err(error.with_outcome(chunk.outcome())),
+            _ => Err(error.with_outcome(chunk.outcome_unproved())),
         }
     }
-
-    // ---- sending -------------------------------------------------------------------------------------------------
 
     fn attempt(&self, chunk: &mut Chunk, body: &mut Body<'_>, mended: &mut Mended, masked: &mut bool) -> Step {
         let room = SIZE_LIMIT.saturating_sub(chunk.position());
@@ -357,12 +355,11 @@ impl Append<'_> {
         if next == Some(chunk.end()) {
             let (theirs, ours) = (answer.number(response::CRC64), chunk.crc64_after());
             match (theirs, ours) {
-                (Some(theirs), Some(ours)) if theirs != ours => return Step::Verify(ours),
-                (Some(_), Some(_)) => return Step::Done(chunk.landed(ours, Some(answer))),
-                (theirs, ours) if answer.is_from_oss() => {
-                    return Step::Done(chunk.landed(ours.or(theirs), Some(answer)));
-                }
-                _ => {}
+                (Some(theirs), Some(sum)) if theirs == sum => return Step::Done(chunk.landed(ours, Some(answer))),
+                // A page that is not the service's proves nothing but by the right sum.
+                _ if !answer.is_from_oss() => {}
+                (Some(_), Some(ours)) => return Step::Verify(ours),
+                _ => return Step::Done(chunk.landed(ours.or(theirs), Some(answer))),
             }
         }
         let error = match answer.is_from_oss() {
@@ -424,12 +421,16 @@ impl Append<'_> {
 
     /// A refusal that comes while the body is still going out can arrive as a reset: the client does not read while it
     /// sends. An append of nothing at the same place is refused in the same way, and is small enough to be answered.
+    ///
+    /// At 0 it would make the object; at 1 it cannot, and an object that is absent or empty answers that 1 is not its
+    /// end, which is no reason.
     fn reason(&self, chunk: &mut Chunk, course: &mut Course) -> Option<Step> {
         if !std::mem::take(&mut course.masked) || std::mem::replace(&mut course.probed, true) {
             return None;
         }
-        let answer = self.client.once(&mut self.request(chunk)).ok()?;
-        if !answer.is_refusal() {
+        let place = Position { position: chunk.position().max(1), crc64: None };
+        let answer = self.append_nothing(place).ok().filter(Answer::is_refusal)?;
+        if chunk.position() == 0 && answer.number(response::NEXT_POSITION) == Some(0) {
             return None;
         }
         match self.after_refusal(chunk, &answer, false) {
@@ -439,217 +440,11 @@ impl Append<'_> {
         }
     }
 
-    // ---- asking --------------------------------------------------------------------------------------------------
-
-    fn ask(&self, chunk: &mut Chunk, body: &mut Body<'_>, course: &mut Course, question: Question) -> Step {
-        if let Some(retry_after) = question.busy {
-            course.pauses.wait(retry_after);
-        }
-        course.asked = true;
-        chunk.crc64 = chunk.crc64.or_else(|| body.bytes().map(crc64::of));
-        if course.write_only {
-            return self.ask_by_presenting(chunk, body, question);
-        }
-        match self.look(chunk, course) {
-            Seen::Object(head) => self.judge(chunk, body, head, question),
-            Seen::Missing => self.judge_missing(chunk, question),
-            Seen::Forbidden(_) => {
-                course.write_only = true;
-                self.ask_by_presenting(chunk, body, question)
-            }
-            Seen::Nothing(_) => self.no_answer(chunk, course, question),
-        }
-    }
-
-    /// HEAD; an answer that is older than a refusal which named a later end is none, and asked for again.
-    fn look(&self, chunk: &Chunk, course: &mut Course) -> Seen {
-        let mut tries = self.client.policy.attempts;
-        loop {
-            let seen = self.question().head();
-            let end = match &seen {
-                Seen::Object(head) => head.length,
-                Seen::Missing => 0,
-                _ => return seen,
-            };
-            if !chunk.seen_longer || end != chunk.position() {
-                return seen;
-            }
-            tries = tries.saturating_sub(1);
-            if tries == 0 {
-                return Seen::Nothing(Error::new(ErrorKind::Transport, "only old answers came"));
-            }
-            course.pauses.wait(None);
-        }
-    }
-
-    fn no_answer(&self, chunk: &mut Chunk, course: &mut Course, question: Question) -> Step {
-        match self.reason(chunk, course) {
-            Some(Step::Stop(refusal)) => Step::Stop(refusal),
-            Some(Step::Ask(named)) => Step::Stop(named.error.with_outcome(chunk.outcome_unproved())),
-            _ => Step::Stop(question.error.with_outcome(chunk.outcome_unproved())),
-        }
-    }
-
-    fn judge(&self, chunk: &mut Chunk, body: &mut Body<'_>, head: Head, question: Question) -> Step {
-        let (length, start, end) = (head.length, chunk.position(), chunk.end());
-        let after = chunk.crc64_after();
-        if length == end && after.is_some() && head.crc64 == after {
-            return self.found(chunk, after, &question);
-        }
-        if length == start && (head.crc64 == chunk.start.crc64 || head.crc64.is_none() || chunk.start.crc64.is_none()) {
-            return self.judge_same(chunk, head, question);
-        }
-        if length == start {
-            let what = "the object is as long as it was, but its CRC-64 differs: it was replaced";
-            return Step::Stop(question.conflict(Found::Different, what, length).with_outcome(chunk.outcome()));
-        }
-        if length < start {
-            let what = format!("the object ends at {length}, before the position: it was truncated or replaced");
-            return Step::Stop(question.conflict(Found::Shorter, what, length).with_outcome(chunk.outcome()));
-        }
-        self.judge_longer(chunk, body, head, question)
-    }
-
-    /// The object ends where the chunk begins.
-    fn judge_same(&self, chunk: &mut Chunk, head: Head, question: Question) -> Step {
-        if head.appendable && !head.sealed {
-            return question.again(chunk);
-        }
-        // Nothing can land there any more, if it is still the same object.
-        if head.crc64.is_some() && head.crc64 == chunk.start.crc64 {
-            chunk.clear();
-        }
-        let error = match head.sealed {
-            true => question.conflict(Found::Sealed, "the object is sealed", head.length),
-            false => Error::new(ErrorKind::NotAppendable, "the object is not appendable"),
-        };
-        Step::Stop(error.with_outcome(chunk.outcome()))
-    }
-
-    fn judge_missing(&self, chunk: &mut Chunk, question: Question) -> Step {
-        if chunk.position() == 0 {
-            return question.again(chunk);
-        }
-        let what = "there is no such object: it was deleted";
-        Step::Stop(question.conflict(Found::Missing, what, 0).with_outcome(chunk.outcome()))
-    }
-
-    /// The object goes on beyond the chunk's position: ours, somebody else's, or both.
-    fn judge_longer(&self, chunk: &mut Chunk, body: &Body<'_>, head: Head, question: Question) -> Step {
-        let begun = head.length - chunk.position();
-        if chunk.len() == 0 {
-            chunk.clear();
-            return Step::Stop(question.longer(head.length));
-        }
-        if head.length < chunk.end() {
-            if let Some(landed) = chunk.landed_in_part(body, begun, head.crc64) {
-                return Step::Done(landed);
-            }
-            if !self.rebase && !chunk.resumed {
-                // A chunk lands whole, so these are others' bytes, and ours have lost their place.
-                chunk.clear();
-                return Step::Stop(question.longer(head.length));
-            }
-        }
-        let Some(expected) = chunk.expected(body.bytes()) else {
-            // Never sent whole, so it cannot be what is there.
-            return Step::Stop(question.longer(head.length).with_outcome(chunk.outcome_unproved()));
-        };
-        match self.question().read_back(&expected, head.length) {
-            Some(read) if read.length > chunk.position() => self.judge_read(chunk, read, &question),
-            _ => Step::Stop(question.error.with_outcome(chunk.outcome_unproved())),
-        }
-    }
-
-    /// The object's bytes from P on, in one snapshot with its length and CRC.
-    fn judge_read(&self, chunk: &mut Chunk, read: ReadBack, question: &Question) -> Step {
-        let tail = read.length - chunk.position();
-        let whole = chunk.start.crc64.zip(read.tail).map(|(start, crc)| crc64::join(start, crc, tail));
-        let replaced = whole.is_some() && read.crc64.is_some() && whole != read.crc64;
-        // Only a prefix proved unchanged makes the rest an append of somebody else's.
-        let proved = whole.filter(|_| whole == read.crc64);
-        let error = match replaced {
-            true => question.conflict(Found::Different, "the object was replaced by a longer one", read.length),
-            false => question.longer(read.length),
-        };
-        if read.ours && chunk.doubt {
-            if !replaced && (chunk.resumed || read.length == chunk.end()) {
-                return Step::Done(chunk.landed(chunk.crc64_after(), None));
-            }
-            if let (true, Some(crc64)) = (self.rebase, proved) {
-                let end = Position { position: read.length, crc64: Some(crc64) };
-                return Step::Done(Landed { bytes: chunk.len(), end, answer: None });
-            }
-            chunk.clear();
-            return Step::Stop(error.with_outcome(Outcome::Applied));
-        }
-        if read.ours {
-            // Equal bytes, and no attempt of ours that could have put them there unseen: whose they are cannot be told.
-            return Step::Stop(error.with_outcome(chunk.outcome_unproved()));
-        }
-        if chunk.resumed && read.in_common > 0 {
-            // The beginning may be an earlier life's, cut elsewhere and followed by others'.
-            return Step::Stop(error.with_outcome(Outcome::Unknown));
-        }
-        chunk.clear();
-        match proved {
-            Some(crc64) if self.rebase => {
-                let start = Position { position: read.length, crc64: Some(crc64) };
-                *chunk = Chunk { crc64: chunk.crc64, ..Chunk::new(start, chunk.length) };
-                if chunk.end() > SIZE_LIMIT {
-                    return Step::Stop(body::too_large("the object would grow beyond the 5 GiB it can hold"));
-                }
-                Step::Moved
-            }
-            _ => Step::Stop(error),
-        }
-    }
-
-    /// The chunk as it should be was found at its place.
-    fn found(&self, chunk: &mut Chunk, after: Option<u64>, question: &Question) -> Step {
-        if chunk.doubt || chunk.len() == 0 {
-            return Step::Done(chunk.landed(after, None));
-        }
-        // Equal bytes are there, and whose they are cannot be told.
-        Step::Stop(question.longer(chunk.end()).with_outcome(chunk.outcome_unproved()))
-    }
-
-    /// For keys that may write and not read: the position in a refusal, and the CRC that an append of nothing returns.
-    fn ask_by_presenting(&self, chunk: &mut Chunk, body: &Body<'_>, question: Question) -> Step {
-        let Some(named) = question.elsewhere else {
-            if question.refused {
-                return Step::Stop(question.error.with_outcome(Outcome::Unknown));
-            }
-            return question.again(chunk);
-        };
-        let next = named.unwrap_or(u64::MAX);
-        if next < chunk.position() {
-            return Step::Stop(question.error.with_outcome(chunk.outcome()));
-        }
-        if next == chunk.end() {
-            let after = chunk.crc64_after();
-            if after.is_some() && self.crc64_at(next) == after {
-                return self.found(chunk, after, &question);
-            }
-        } else if chunk.position() < next && next < chunk.end() {
-            if !chunk.resumed {
-                chunk.clear();
-                return Step::Stop(question.error);
-            }
-            if let Some(landed) = chunk.landed_in_part(body, next - chunk.position(), self.crc64_at(next)) {
-                return Step::Done(landed);
-            }
-        }
-        Step::Stop(question.error.with_outcome(Outcome::Unknown))
-    }
-
-    /// The whole object's CRC, if it ends at `position`: an append of nothing tells, and changes nothing.
-    fn crc64_at(&self, position: u64) -> Option<u64> {
-        let probe = Chunk::new(Position { position, crc64: None }, Some(0));
-        let answer = self.client.once(&mut self.request(&probe)).ok()?;
-        let there =
-            answer.is_success() && answer.is_from_oss() && answer.number(response::NEXT_POSITION) == Some(position);
-        there.then(|| answer.number(response::CRC64))?
+    fn append_nothing(&self, at: Position) -> Result<Answer, Lost> {
+        let mut request = self.request(&Chunk::new(at, Some(0)));
+        // Checksums of the body are not those of nothing.
+        request.headers.retain(|(name, _)| name != CONTENT_MD5 && name != response::CRC64);
+        self.client.once(&mut request)
     }
 
     fn question(&self) -> Ask<'_> {
@@ -683,34 +478,6 @@ impl Chunk {
 
     fn landed(&self, crc64: Option<u64>, answer: Option<Answer>) -> Landed {
         Landed { bytes: self.len(), end: Position { position: self.end(), crc64 }, answer }
-    }
-}
-
-impl Question {
-    fn new(error: Error) -> Self {
-        Self { error, elsewhere: None, busy: None, refused: false }
-    }
-
-    /// The chunk is not there yet. What was refused is not presented again: the refusal would only be repeated.
-    fn again(self, chunk: &mut Chunk) -> Step {
-        if self.refused {
-            return Step::Stop(self.error.with_outcome(chunk.outcome()));
-        }
-        Step::Again(self.error, None)
-    }
-
-    fn longer(&self, end: u64) -> Error {
-        self.conflict(Found::Longer, format!("the object goes on to {end}: somebody else appended"), end)
-    }
-
-    /// A conflict, with what the service said if it was what told of it.
-    fn conflict(&self, found: Found, what: impl Into<Cow<'static, str>>, end: u64) -> Error {
-        match self.elsewhere {
-            Some(_) => {
-                self.error.clone().with_kind(ErrorKind::Conflict(found)).with_what(what).with_next_position(Some(end))
-            }
-            None => conflict(found, what, end),
-        }
     }
 }
 

@@ -96,9 +96,10 @@ impl Ask<'_> {
     fn read_once(&self, expected: &Expected<'_>, length: u64) -> Option<ReadBack> {
         let from = expected.position;
         let end = from + expected.length;
-        let range = match length.saturating_sub(end) > READ_LIMIT {
-            true => format!("bytes={from}-{}", end - 1),
-            false => format!("bytes={from}-"),
+        let whole_tail = length.saturating_sub(end) <= READ_LIMIT;
+        let range = match whole_tail {
+            true => format!("bytes={from}-"),
+            false => format!("bytes={from}-{}", end - 1),
         };
         // Without this header a range beyond the end is answered with the whole object and 200 (GetObject reference).
         let request = Request::new(Method::Get, self.key)
@@ -111,6 +112,10 @@ impl Ask<'_> {
             return None;
         }
         let (last, length) = answer.content_range(from)?;
+        // All that was asked for, or it proves nothing: a slice would look like an object without our bytes.
+        if last + 1 != if whole_tail { length } else { end.min(length) } {
+            return None;
+        }
         let (mut common, mut ours, mut tail, mut left) =
             (Common::new(expected), Crc64::new(), Crc64::new(), last + 1 - from);
         let mut ours_left = expected.length.min(left);
@@ -192,7 +197,7 @@ fn read_head(answer: &Answer) -> Seen {
     let code = answer.refusal().code;
     match (answer.status, code.as_deref()) {
         (404, Some("NoSuchKey")) if is_current(answer) => Seen::Missing,
-        (403, Some("AccessDenied")) => Seen::Forbidden(answer.error()),
+        (403, Some("AccessDenied")) if is_current(answer) => Seen::Forbidden(answer.error()),
         _ => Seen::Nothing(answer.error()),
     }
 }

@@ -312,7 +312,7 @@ impl Read for Exact<'_> {
 }
 
 /// One read, repeated if a signal broke it, and not believed if it claims more than there was room for.
-fn read_some(reader: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_some(reader: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         match reader.read(buffer) {
             Ok(read) if read <= buffer.len() => return Ok(read),

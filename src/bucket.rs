@@ -222,7 +222,9 @@ impl Bucket {
             Ok(answer) => {
                 let error = answer.error();
                 Err(match error.code() {
-                    Some("PositionNotEqualToLength") => elsewhere(error, at.position, answer.number(response::NEXT_POSITION)),
+                    Some("PositionNotEqualToLength") => {
+                        elsewhere(error, at.position, answer.number(response::NEXT_POSITION))
+                    }
                     Some("OperationNotSupported" | "MethodNotAllowed") => {
                         error.with_what("this account may not seal objects; the service opens that on request")
                     }

@@ -8,9 +8,10 @@ use crate::{
     position::SIZE_LIMIT,
 };
 use std::{
-    fs::{File, Metadata},
+    fs::{self, File, Metadata},
     io::{self, Read, Seek, SeekFrom},
     path::Path,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// Large enough that reading costs little beside summing, small enough to stay in cache.
@@ -36,7 +37,7 @@ impl Bucket {
     ///
     /// The proof is the CRC-64 of as many bytes of the file as the object has: nothing is downloaded. The rest goes
     /// out as by an [`Appender`](crate::Appender). The file's length is taken once: what is written to it later is for
-    /// the next run.
+    /// the next run. A sealed object is refused even if it lacks nothing.
     ///
     /// ```
     /// # let oss = oss_append::testing::FakeOss::start()?;
@@ -51,23 +52,20 @@ impl Bucket {
     /// # Errors
     /// [`Conflict(Longer)`](Found::Longer) if the object is longer than the file,
     /// [`Conflict(Different)`](Found::Different) if it is not its beginning, [`Conflict(Sealed)`](Found::Sealed),
-    /// [`NotAppendable`](ErrorKind::NotAppendable): nothing was changed. [`Body`](ErrorKind::Body) if the file cannot
-    /// be read, or shrinks or changes meanwhile. Else as [`append_object`](Self::append_object).
+    /// [`NotAppendable`](ErrorKind::NotAppendable): nothing was changed, unless [`Error::outcome`] says otherwise.
+    /// [`Body`](ErrorKind::Body) if the file cannot be read, is none (a pipe, a device), or shrinks or changes
+    /// meanwhile. Else as [`append_object`](Self::append_object).
     #[doc(alias = "resumable_upload")]
     pub fn resumable_append(&self, key: &str, path: impl AsRef<Path>) -> Result<Resumed> {
         self.resumable_append_with(key, path, &AppendOptions::new())
     }
 
-    /// The same with options. Progress counts the file's bytes: those that were found in the object, then those sent.
+    /// The same with options. Progress counts the file's bytes: those that were found in the object, then those sent. It
+    /// never goes back: when an attempt is repeated, it waits until that is further than the last was.
     ///
     /// # Errors
     /// As [`resumable_append`](Self::resumable_append).
-    pub fn resumable_append_with(
-        &self,
-        key: &str,
-        path: impl AsRef<Path>,
-        options: &AppendOptions,
-    ) -> Result<Resumed> {
+    pub fn resumable_append_with(&self, key: &str, path: impl AsRef<Path>, options: &AppendOptions) -> Result<Resumed> {
         let path = path.as_ref();
         let place = || format!("{} to {key:?}", path.display());
         self.append_file(key, path, options).map_err(|error| error.at(place()))
@@ -75,41 +73,40 @@ impl Bucket {
 
     fn append_file(&self, key: &str, path: &Path, options: &AppendOptions) -> Result<Resumed> {
         let mut local = Local::open(path)?;
-        let mut sent = 0;
+        let told = Told { options, total: local.length, highest: AtomicU64::new(0) };
+        let (mut sent, mut behind) = (0, None::<(Checkpoint, Error)>);
         loop {
-            let remote = self.appender(key).options(options.clone()).open()?;
+            // What a refusal says now must not hide what became of bytes that were sent before.
+            let outcome = behind.as_ref().map_or(Outcome::NotApplied, |(_, error)| error.outcome());
+            let remote = self.appender(key).options(options.clone()).open().map_err(|e| e.with_outcome(outcome))?;
             let (existed, start) = (remote.existed() == Some(true), remote.checkpoint());
-            local.prove(start, options).map_err(|error| self.say_where(error, key, &local, start))?;
+            if let Some((_, error)) = behind.take().filter(|(at, _)| start.position <= at.position) {
+                return Err(error); // whoever says so does not know what the refusal knew: it would go on for ever
+            }
+            local.prove(start, &told).map_err(|e| self.say_where(e, key, &local, start).with_outcome(outcome))?;
             let mut at = start;
-            match self.append_rest(key, &local, existed, &mut at, options) {
+            let rest = self.append_rest(key, &local, existed, &mut at, &told);
+            sent += at.position - start.position;
+            match rest {
                 Ok(()) => {
                     local.check_unchanged(at)?;
-                    return Ok(Resumed { checkpoint: at, sent: sent + at.position - start.position });
+                    return Ok(Resumed { checkpoint: at, sent });
                 }
                 // A run that died may have left a request under way, which landed now. If what is there is still the
                 // beginning of the file, go on behind it.
-                Err(error) if error.kind() == ErrorKind::Conflict(Found::Longer) && error.next_position() > Some(at.position) => {
-                    sent += at.position - start.position;
-                }
+                Err(error) if error.kind() == ErrorKind::Conflict(Found::Longer) => behind = Some((at, error)),
                 Err(error) => return Err(error),
             }
         }
     }
 
-    fn append_rest(
-        &self,
-        key: &str,
-        local: &Local,
-        existed: bool,
-        at: &mut Checkpoint,
-        options: &AppendOptions,
-    ) -> Result<()> {
-        let headers = options.headers(key)?;
+    fn append_rest(&self, key: &str, local: &Local, existed: bool, at: &mut Checkpoint, told: &Told<'_>) -> Result<()> {
+        let headers = told.options.headers(key)?;
         // An empty file makes an empty object.
         let mut missing = !existed;
         while at.position < local.length || missing {
             let start = at.position;
-            let progress = |p: Progress| options.tell(Progress { sent: start + p.sent, total: Some(local.length) });
+            let progress = |p: Progress| told.tell(start + p.sent);
             let append = Append {
                 client: self.client(),
                 key,
@@ -141,6 +138,21 @@ impl Bucket {
     }
 }
 
+/// Progress in the file's bytes. Never back, whatever is read or sent again.
+struct Told<'a> {
+    options: &'a AppendOptions,
+    total: u64,
+    highest: AtomicU64,
+}
+
+impl Told<'_> {
+    fn tell(&self, sent: u64) {
+        if self.highest.fetch_max(sent, Ordering::Relaxed) < sent {
+            self.options.tell(Progress { sent, total: Some(self.total) });
+        }
+    }
+}
+
 /// The file, as long as it was when it was opened.
 struct Local {
     file: File,
@@ -153,15 +165,10 @@ struct Local {
 
 impl Local {
     fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(unreadable)?;
-        let before = file.metadata().map_err(unreadable)?;
-        if before.is_dir() {
-            return Err(unreadable(io::ErrorKind::IsADirectory.into()));
-        }
-        if !before.is_file() {
+        let (file, before) = open_regular(path).map_err(unreadable)?.ok_or_else(|| {
             let what = "not a regular file: it cannot be read twice (Appender::copy_from takes any reader)";
-            return Err(Error::new(ErrorKind::Body, what));
-        }
+            Error::new(ErrorKind::Body, what)
+        })?;
         if before.len() > SIZE_LIMIT {
             let what = format!("the file has {} bytes: an object can hold 5 GiB (5368709120)", before.len());
             return Err(Error::new(ErrorKind::TooLarge, what));
@@ -170,21 +177,16 @@ impl Local {
     }
 
     /// Are the object's bytes the first of the file?
-    fn prove(&mut self, remote: Checkpoint, options: &AppendOptions) -> Result<()> {
+    fn prove(&mut self, remote: Checkpoint, told: &Told<'_>) -> Result<()> {
         if remote.position > self.length {
             let what = format!("the object has {} bytes, the file {}", remote.position, self.length);
             return Err(different(Found::Longer, what, remote.position));
         }
-        if remote.position < self.summed {
-            let what = format!("the object shrank to {} bytes meanwhile", remote.position);
-            return Err(different(Found::Shorter, what, remote.position));
-        }
-        let total = Some(self.length);
         (&self.file).seek(SeekFrom::Start(self.summed)).map_err(unreadable)?;
-        let left = remote.position - self.summed;
+        let left = remote.position - self.summed; // the proof is only made again for a longer object
         sum(&self.file, left, &mut self.sum, |read| {
             self.summed += read;
-            options.tell(Progress { sent: self.summed, total });
+            told.tell(self.summed);
         })?;
         if self.sum.value() != remote.crc64 {
             let what = "the object is not the beginning of the file";
@@ -248,6 +250,23 @@ fn sum(mut file: &File, mut left: u64, sum: &mut Crc64, mut read_so: impl FnMut(
 
 fn different(found: Found, what: impl Into<std::borrow::Cow<'static, str>>, end: u64) -> Error {
     Error::new(ErrorKind::Conflict(found), what).with_next_position(Some(end))
+}
+
+/// `None` for what is no file, or does not tell its length.
+fn open_regular(path: &Path) -> io::Result<Option<(File, Metadata)>> {
+    // Asked before it is opened: opening a pipe waits for somebody to write.
+    let kind = fs::metadata(path)?;
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !kind.is_file() {
+        return Ok(None);
+    }
+    let mut file = File::open(path)?;
+    let before = file.metadata()?;
+    // Files below /proc say 0 and are not.
+    let untold = before.len() == 0 && file.read(&mut [0])? > 0 && file.metadata()?.len() == 0;
+    Ok((!untold).then_some((file, before)))
 }
 
 fn unreadable(cause: io::Error) -> Error {

@@ -7,7 +7,7 @@ use crate::{
     endpoint,
     error::{Error, ErrorKind, Result},
     request::{Method, RANGE, Request, X_OSS_RANGE_BEHAVIOR},
-    response::{Answer, CRC64},
+    response::Answer,
     transport::Incoming,
 };
 use std::{
@@ -19,7 +19,8 @@ use std::{
 /// An object's bytes.
 ///
 /// Fewer bytes than the service announced are an error, and so, for whole objects, is another CRC-64 than it stated:
-/// at the end, where otherwise `Ok(0)` would be. Bytes read before that are then not to be trusted.
+/// at the end, where otherwise `Ok(0)` would be, and at every read after it. Bytes read before that are then not to be
+/// trusted.
 ///
 /// ```
 /// use std::io::Read;
@@ -36,8 +37,8 @@ use std::{
 pub struct ObjectReader {
     meta: ObjectMeta,
     incoming: Incoming,
-    /// Not yet read, where the service announced how many there are.
-    left: Option<u64>,
+    /// Announced and not yet read.
+    left: u64,
     /// The sum so far, and what it must be at the end.
     sum: Option<(Crc64, u64)>,
     place: String,
@@ -52,8 +53,8 @@ impl ObjectReader {
     }
 
     fn check(&self) -> Result<()> {
-        if let Some(left @ 1..) = self.left {
-            let what = format!("the answer ended {left} bytes early");
+        if self.left > 0 {
+            let what = format!("the answer ended {} bytes early", self.left);
             return Err(Error::new(ErrorKind::Transport, what).with_transient(true));
         }
         if let Some((sum, stated)) = &self.sum
@@ -88,7 +89,7 @@ impl Read for ObjectReader {
                 if let Some((sum, _)) = &mut self.sum {
                     sum.update(&buffer[..read]);
                 }
-                self.left = self.left.map(|left| left.saturating_sub(read as u64));
+                self.left = self.left.saturating_sub(read as u64);
                 Ok(read)
             }
             Err(cause) => {
@@ -117,8 +118,8 @@ impl Bucket {
         let place = format!("get of {key:?}");
         let (answer, incoming) = self.get(key, Request::new(Method::Get, key), 200).map_err(|e| e.at(&place))?;
         let meta = ObjectMeta::from_answer(&answer, None).map_err(|error| error.at(&place))?;
-        let sum = answer.number(CRC64).map(|stated| (Crc64::new(), stated));
-        Ok(ObjectReader { left: Some(meta.length), meta, incoming, sum, place, end: None })
+        let sum = meta.crc64.map(|stated| (Crc64::new(), stated));
+        Ok(ObjectReader { left: meta.length, meta, incoming, sum, place, end: None })
     }
 
     /// Some of the object's bytes: `5..`, `..10`, `5..10`. What lies beyond the end is left out.
@@ -154,12 +155,14 @@ impl Bucket {
         let (end, length) = answer
             .content_range(first)
             .filter(|(end, length)| *end == last.map_or(length - 1, |last| last.min(length - 1)))
+            .filter(|(end, _)| answer.number("content-length") == Some(end + 1 - first))
             .ok_or_else(|| {
                 let what = "the answer does not hold the range that was asked for";
                 Error::new(ErrorKind::Protocol, what).with_refusal(answer.refusal()).at(&place)
             })?;
         let meta = ObjectMeta::from_answer(&answer, Some(length)).map_err(|error| error.at(&place))?;
-        Ok(ObjectReader { meta, incoming, left: Some(end + 1 - first), sum: None, place, end: None })
+        let sum = meta.crc64.filter(|_| end + 1 - first == length).map(|stated| (Crc64::new(), stated));
+        Ok(ObjectReader { meta, incoming, left: end + 1 - first, sum, place, end: None })
     }
 
     fn get(&self, key: &str, mut request: Request, status: u16) -> Result<(Answer, Incoming)> {

@@ -1,0 +1,397 @@
+//! The stream behind an appender: what is confirmed, what is pending, what is in doubt.
+
+use super::builder::{OnConflict, Roll, Rolled};
+use crate::{
+    AppendOptions, Body, Bucket, Checkpoint,
+    append::{Append, Chunk},
+    ask::{Ask, Seen},
+    body::{read_some, too_large},
+    buffer::Buffer,
+    clock, endpoint,
+    error::{Error, ErrorKind, Found, Outcome, Result},
+    options::Headers,
+    position::SIZE_LIMIT,
+};
+use std::{
+    io::{self, Read},
+    ops::Range,
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
+
+pub(super) struct Stream {
+    pub(super) bucket: Bucket,
+    pub(super) key: String,
+    pub(super) options: AppendOptions,
+    pub(super) headers: Headers,
+    pub(super) flush_threshold: usize,
+    pub(super) max_age: Option<Duration>,
+    pub(super) whole_lines: bool,
+    pub(super) on_conflict: OnConflict,
+    pub(super) roll: Option<Roll>,
+    /// Where to go on when this object is full: asked for once, and kept until it is needed.
+    pub(super) next: Option<(String, Headers)>,
+    pub(super) confirmed: Checkpoint,
+    pub(super) existed: Option<bool>,
+    /// An earlier life may have sent what will be written: true until the first answer of the service's.
+    pub(super) resumed: bool,
+    /// Accepted and not confirmed.
+    pub(super) buffer: Buffer,
+    /// Since when the oldest of them waits.
+    pub(super) oldest: Option<Instant>,
+    /// The beginning of the buffer, cut and sent, its fate open or failed. It keeps its cut.
+    pub(super) chunk: Option<Chunk>,
+    /// What every call repeats until `resync`.
+    pub(super) failed: Option<Error>,
+    /// The user was told that pending bytes did not get through: dropping must not send them behind his back.
+    pub(super) reported: bool,
+}
+
+impl Stream {
+    // ---- taking bytes --------------------------------------------------------------------------------------------
+
+    /// Takes what fits, after everything that can fail.
+    pub(super) fn accept(&mut self, data: &[u8]) -> Result<usize> {
+        if data.is_empty() {
+            return Ok(0);
+        }
+        // More than the buffer holds is no record, and is taken piece by piece.
+        let record = data.len() <= self.buffer.capacity();
+        let wanted = if record { data.len() } else { 1 };
+        let room = self.make_room(wanted, record)?;
+        let end = self.end();
+        if end + wanted as u64 > SIZE_LIMIT {
+            let what = format!("{:?} would grow beyond the 5 GiB an object can hold: it ends at {end}", self.key);
+            return Err(too_large(what).with_next_position(Some(end)));
+        }
+        let taken = self.buffer.push(&data[..room.min(data.len())]);
+        self.note_age();
+        Ok(taken)
+    }
+
+    pub(super) fn copy_from(&mut self, reader: &mut impl Read) -> io::Result<u64> {
+        let mut copied = 0;
+        loop {
+            self.check()?;
+            self.settle_frozen()?;
+            // Only a further byte asks for another object, or is one too many for this.
+            let full = self.end() >= self.limit() && (self.prepare_roll()? || self.end() >= SIZE_LIMIT);
+            let read = if full {
+                let mut one = [0];
+                let read = read_some(reader, &mut one)?;
+                self.accept(&one[..read])?
+            } else {
+                let room = self.make_room(1, false)?;
+                let read = read_some(reader, self.buffer.free(room))?;
+                self.buffer.grow(read);
+                self.note_age();
+                read
+            };
+            if read == 0 {
+                return Ok(copied);
+            }
+            copied += read as u64;
+        }
+    }
+
+    /// Everything that can fail before `wanted` more bytes are taken; returns how many can be.
+    fn make_room(&mut self, wanted: usize, record: bool) -> Result<usize> {
+        self.check()?;
+        self.settle_frozen()?;
+        self.send_due()?;
+        let after = self.end() + wanted as u64;
+        let full = self.roll.is_some() && if record { after > self.limit() } else { self.end() >= self.limit() };
+        if full && self.prepare_roll()? {
+            self.go_on_in_the_next();
+        }
+        if wanted > self.buffer.len_free() {
+            self.send_lines()?;
+        }
+        if self.buffer.len_free() == 0 {
+            self.send_everything()?;
+        }
+        // A record, or a line longer than what an object should hold, has one to itself.
+        let limit = if record || self.end() >= self.limit() { SIZE_LIMIT } else { self.limit() };
+        let (left, free) = (limit.saturating_sub(self.end()), self.buffer.len_free());
+        Ok(usize::try_from(left).map_or(free, |left| left.min(free)))
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+
+    /// Where the object will end once everything accepted is in.
+    fn end(&self) -> u64 {
+        self.confirmed.position + self.buffer.len() as u64
+    }
+
+    fn limit(&self) -> u64 {
+        self.roll.as_ref().map_or(SIZE_LIMIT, |roll| roll.max_bytes.min(SIZE_LIMIT))
+    }
+
+    fn note_age(&mut self) {
+        if self.max_age.is_some() && self.oldest.is_none() && !self.buffer.is_empty() {
+            self.oldest = Some(clock::instant());
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.max_age.zip(self.oldest).is_some_and(|(age, oldest)| oldest.elapsed() >= age)
+    }
+
+    // ---- sending them --------------------------------------------------------------------------------------------
+
+    pub(super) fn flush(&mut self) -> Result<()> {
+        self.check()?;
+        self.settle_frozen()?;
+        if self.buffer.len() < self.flush_threshold && !self.is_due() {
+            return Ok(());
+        }
+        self.send_everything()
+    }
+
+    pub(super) fn send_due(&mut self) -> Result<()> {
+        if self.is_due() { self.send_lines() } else { Ok(()) }
+    }
+
+    pub(super) fn send_everything(&mut self) -> Result<()> {
+        self.settle_frozen()?;
+        self.send(self.buffer.len())
+    }
+
+    /// What is cut by itself and not by the user: with `whole_lines`, after the last newline.
+    fn send_lines(&mut self) -> Result<()> {
+        self.settle_frozen()?;
+        let pending = self.buffer.bytes();
+        let lines = match self.whole_lines {
+            true => pending.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1),
+            false => pending.len(),
+        };
+        self.send(lines)
+    }
+
+    /// Nothing is cut anew before what is in doubt is settled.
+    fn settle_frozen(&mut self) -> Result<()> {
+        match self.chunk.take() {
+            Some(chunk) => self.deliver(chunk),
+            None => Ok(()),
+        }
+    }
+
+    fn send(&mut self, mut bytes: usize) -> Result<()> {
+        // One request; more only where an earlier life had cut the same bytes differently.
+        while bytes > 0 {
+            // Others may have filled the object meanwhile (Rebase).
+            if self.confirmed.position + bytes as u64 > SIZE_LIMIT && self.ask_for_the_next()? {
+                self.go_on_in_the_next();
+            }
+            let before = self.buffer.len();
+            let chunk = match self.resumed {
+                true => Chunk::resumed(self.confirmed.into(), bytes as u64),
+                false => Chunk::new(self.confirmed.into(), Some(bytes as u64)),
+            };
+            self.deliver(chunk)?;
+            bytes -= before - self.buffer.len();
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, mut chunk: Chunk) -> Result<()> {
+        // Should a provider or a progress callback panic in here, this is what is known of the bytes.
+        (self.chunk, self.reported) = (Some(chunk.in_doubt()), true);
+        let bytes = &self.buffer.bytes()[..length_of(&chunk)];
+        let result = self.append().run(&mut chunk, &mut Body::from(bytes));
+        self.chunk = None;
+        match result {
+            Ok(landed) => {
+                self.resumed &= landed.answer.is_none();
+                self.confirmed = Checkpoint {
+                    position: landed.end.position,
+                    crc64: landed.end.crc64.expect("the CRC of what lies before was known"),
+                };
+                self.let_go(usize::try_from(landed.bytes).expect("a chunk is a part of the buffer"));
+                Ok(())
+            }
+            Err(error) => {
+                // It moved behind what others appended, which was proved: that is where it may be now.
+                if let (true, Some(crc64)) = (chunk.start.position > self.confirmed.position, chunk.start.crc64) {
+                    self.confirmed = Checkpoint { position: chunk.start.position, crc64 };
+                }
+                let sticky =
+                    matches!(error.kind(), ErrorKind::Conflict(_) | ErrorKind::Integrity | ErrorKind::Protocol);
+                self.failed = sticky.then(|| error.clone());
+                // What is certainly not in may be cut anew.
+                self.chunk = (sticky || error.outcome() == Outcome::Unknown).then_some(chunk);
+                Err(error)
+            }
+        }
+    }
+
+    /// These are in: they are ours no longer.
+    fn let_go(&mut self, bytes: usize) {
+        self.buffer.consume(bytes);
+        self.reported = false;
+        self.oldest = None;
+        self.note_age();
+    }
+
+    /// For a destructor: one attempt, and nothing after it.
+    pub(super) fn last_attempt(&mut self) {
+        if self.reported || self.chunk.is_some() || self.buffer.is_empty() {
+            return;
+        }
+        let pending = self.buffer.bytes();
+        let mut chunk = Chunk::new(self.confirmed.into(), Some(pending.len() as u64));
+        self.append().try_once(&mut chunk, &mut Body::from(pending));
+    }
+
+    // ---- the object ----------------------------------------------------------------------------------------------
+
+    /// The bytes whose fate is not known, as positions.
+    pub(super) fn in_doubt(&self) -> Option<Range<u64>> {
+        match &self.chunk {
+            Some(chunk) => chunk.is_open().then(|| chunk.start.position..chunk.end()),
+            None => (self.resumed && !self.buffer.is_empty()).then(|| self.confirmed.position..self.end()),
+        }
+    }
+
+    /// Settles what is pending, then accepts the object as it is now. Until both are done nothing is accepted.
+    pub(super) fn resync(&mut self) -> Result<()> {
+        let told = self.failed.take();
+        let settled = self.settle(told.as_ref()).and_then(|landed| Ok((landed, self.look()?)));
+        match settled {
+            Ok((landed, (end, existed))) => {
+                self.let_go(landed);
+                (self.confirmed, self.existed) = (end, Some(existed));
+                (self.resumed, self.chunk, self.failed) = (false, None, None);
+                Ok(())
+            }
+            Err(error) => {
+                self.failed = told.or_else(|| self.failed.take());
+                Err(error)
+            }
+        }
+    }
+
+    /// How many of the pending bytes are in, though no longer where the stream could go on behind them.
+    fn settle(&mut self, told: Option<&Error>) -> Result<usize> {
+        let mut outcome = told.map_or(Outcome::Unknown, Error::outcome);
+        loop {
+            let chunk = match &self.chunk {
+                Some(chunk) => chunk.clone(),
+                None if self.resumed && !self.buffer.is_empty() => {
+                    Chunk::resumed(self.confirmed.into(), self.buffer.len() as u64).in_doubt()
+                }
+                None => return Ok(0),
+            };
+            let length = length_of(&chunk);
+            if outcome == Outcome::Unknown {
+                match self.deliver(chunk) {
+                    Ok(()) => continue,
+                    Err(error) if error.outcome() == Outcome::Unknown => return Err(error),
+                    Err(error) => outcome = error.outcome(),
+                }
+            }
+            return match outcome {
+                // What lies behind it may be an earlier life's as well, and there is no telling.
+                Outcome::Applied if self.resumed && length < self.buffer.len() => {
+                    let what = "whether the bytes behind those that are in are in as well cannot be told";
+                    Err(Error::new(ErrorKind::Conflict(Found::Different), what).with_outcome(Outcome::Unknown))
+                }
+                Outcome::Applied => Ok(length),
+                _ => Ok(0),
+            };
+        }
+    }
+
+    /// Where does the object end, and is there one?
+    pub(super) fn look(&self) -> Result<(Checkpoint, bool)> {
+        let ask = self.ask();
+        Ok(match ask.head() {
+            Seen::Object(head) if head.sealed => {
+                let what = format!("{:?} is sealed: it takes no more bytes", self.key);
+                let sealed = Error::new(ErrorKind::Conflict(Found::Sealed), what);
+                return Err(sealed.with_next_position(Some(head.length)));
+            }
+            Seen::Object(head) if !head.appendable => {
+                let what = format!("{:?} is not an appendable object", self.key);
+                return Err(Error::new(ErrorKind::NotAppendable, what));
+            }
+            Seen::Object(head) if head.length > SIZE_LIMIT => {
+                let what =
+                    format!("{:?} is said to have {} bytes, more than an object can hold", self.key, head.length);
+                return Err(Error::new(ErrorKind::Protocol, what));
+            }
+            Seen::Object(head) => {
+                // Objects older than the feature have no CRC of their own: then it takes reading them.
+                let crc64 = head.crc64.or_else(|| ask.crc64_of(head.length)).ok_or_else(|| {
+                    let what = format!("the service does not tell the CRC-64 of {:?}, and it cannot be read", self.key);
+                    Error::new(ErrorKind::Protocol, what)
+                })?;
+                (Checkpoint { position: head.length, crc64 }, true)
+            }
+            Seen::Missing => (Checkpoint::default(), false),
+            Seen::Forbidden(error) => {
+                let place = format!("the end of {:?} cannot be asked for (create_new and resume do not ask)", self.key);
+                return Err(error.at(place));
+            }
+            Seen::Nothing(error) => return Err(error.at(format_args!("end of {:?}", self.key))),
+        })
+    }
+
+    /// Sends what belongs into the full object, so that it is confirmed, and asks for the next key. False: there is
+    /// nothing in this one, and another would be no better.
+    fn prepare_roll(&mut self) -> Result<bool> {
+        if self.roll.is_none() {
+            return Ok(false);
+        }
+        // What an earlier life may have sent belongs here, and so does a line that fills the buffer.
+        match self.resumed || self.buffer.len_free() == 0 {
+            true => self.send_everything()?,
+            false => self.send_lines()?,
+        }
+        self.ask_for_the_next()
+    }
+
+    fn ask_for_the_next(&mut self) -> Result<bool> {
+        let Some(roll) = self.roll.as_mut().filter(|_| self.confirmed.position > 0) else { return Ok(false) };
+        if self.next.is_none() {
+            let rolled = Rolled { key: self.key.clone(), checkpoint: self.confirmed };
+            let key = roll.next_key.get_mut().unwrap_or_else(PoisonError::into_inner)(&rolled);
+            let headers = match key == self.key {
+                true => Err(Error::invalid_input("the next key is the old one")),
+                false => endpoint::check_key(&key).and_then(|()| self.options.headers(&key)),
+            };
+            let headers =
+                headers.map_err(|error| error.at(format_args!("roll_over from {:?} to {key:?}", self.key)))?;
+            self.next = Some((key, headers));
+        }
+        Ok(true)
+    }
+
+    fn go_on_in_the_next(&mut self) {
+        if let Some((key, headers)) = self.next.take() {
+            (self.key, self.headers) = (key, headers);
+            (self.confirmed, self.existed, self.resumed) = (Checkpoint::default(), None, false);
+        }
+    }
+
+    fn append(&self) -> Append<'_> {
+        Append {
+            client: self.bucket.client(),
+            key: &self.key,
+            headers: &self.headers,
+            progress: self.options.progress_callback(),
+            creates: self.existed != Some(true),
+            rebase: self.on_conflict == OnConflict::Rebase,
+        }
+    }
+
+    fn ask(&self) -> Ask<'_> {
+        Ask { client: self.bucket.client(), key: &self.key, payer: self.headers.request_payer() }
+    }
+}
+
+fn length_of(chunk: &Chunk) -> usize {
+    usize::try_from(chunk.end() - chunk.start.position).expect("a chunk is a part of the buffer")
+}
