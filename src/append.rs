@@ -130,7 +130,7 @@ impl Chunk {
     }
 
     pub(crate) fn end(&self) -> u64 {
-        self.position() + self.len()
+        self.position().saturating_add(self.len())
     }
 
     /// It is not there, and nothing of ours can still put it there.
@@ -453,7 +453,7 @@ impl Append<'_> {
 
     fn place(&self, chunk: &Chunk) -> String {
         match chunk.length {
-            Some(length) => format!("append to {:?} at {}..{}", self.key, chunk.position(), chunk.position() + length),
+            Some(_) => format!("append to {:?} at {}..{}", self.key, chunk.position(), chunk.end()),
             None => format!("append to {:?} at {}", self.key, chunk.position()),
         }
     }

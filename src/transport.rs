@@ -106,7 +106,8 @@ impl Transport {
         let connect = limit("connect_timeout", settings.connect_timeout)?;
         let idle = limit("idle_timeout", settings.idle_timeout)?;
         let total = settings.request_timeout.map(|total| limit("request_timeout", total)).transpose()?;
-        if HeaderValue::from_str(&settings.user_agent).is_err() || settings.user_agent.trim().is_empty() {
+        let agent = &settings.user_agent;
+        if !agent.is_ascii() || HeaderValue::from_str(agent).is_err() || agent.trim().is_empty() {
             return Err(Error::invalid_input("the user agent must be one line of printable ASCII"));
         }
         let config = Agent::config_builder()
@@ -224,12 +225,25 @@ fn proxy(choice: &ProxyChoice) -> Result<Option<Proxy>> {
         ProxyChoice::Direct => Ok(None),
         ProxyChoice::Environment => Ok(Proxy::try_from_env()),
         // The text may hold a password, so it is not repeated.
-        ProxyChoice::Url(url) if url.starts_with("http://") => Proxy::new(url)
-            .map(Some)
-            .map_err(|_| Error::invalid_input("the proxy is not a URL of the form http://host:port")),
-        ProxyChoice::Url(_) => {
-            Err(Error::invalid_input("the proxy must be given as http://host:port; other schemes are not supported"))
-        }
+        ProxyChoice::Url(url) => match url.strip_prefix("http://") {
+            Some(rest) => match Proxy::new(url) {
+                Ok(proxy) if names_a_port(rest) => Ok(Some(proxy)),
+                _ => Err(Error::invalid_input("the proxy is not a URL of the form http://host:port")),
+            },
+            None => Err(Error::invalid_input(
+                "the proxy must be given as http://host:port; other schemes are not supported",
+            )),
+        },
+    }
+}
+
+/// The client takes whatever cannot be a port for none, and would go to port 80.
+fn names_a_port(rest: &str) -> bool {
+    let host = rest.trim_end_matches('/').rsplit('@').next().unwrap_or_default();
+    match host.rsplit_once(':') {
+        // The colons of an IPv6 address are no port's.
+        Some((_, port)) if !port.ends_with(']') => port.parse::<u16>().is_ok_and(|port| port > 0),
+        _ => true,
     }
 }
 

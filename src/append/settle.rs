@@ -1,6 +1,6 @@
 //! What became of a chunk: the service is asked, and its answer judged.
 
-use super::{Append, Chunk, Course, Landed, Step, conflict};
+use super::{Append, Chunk, Course, Landed, Step};
 use crate::{
     ask::{Head, ReadBack, Seen},
     body::{self, Body},
@@ -104,7 +104,7 @@ impl Append<'_> {
         }
         let error = match head.sealed {
             true => question.conflict(Found::Sealed, "the object is sealed", head.length),
-            false => Error::new(ErrorKind::NotAppendable, "the object is not appendable"),
+            false => question.named(ErrorKind::NotAppendable, "the object is not appendable"),
         };
         Step::Stop(error.with_outcome(chunk.outcome()))
     }
@@ -256,13 +256,16 @@ impl Question {
         self.conflict(Found::Longer, format!("the object goes on to {end}: somebody else appended"), end)
     }
 
-    /// A conflict, with what the service said if it was what told of it.
+    /// A conflict, and where the object ends.
     fn conflict(&self, found: Found, what: impl Into<Cow<'static, str>>, end: u64) -> Error {
-        match self.elsewhere {
-            Some(_) => {
-                self.error.clone().with_kind(ErrorKind::Conflict(found)).with_what(what).with_next_position(Some(end))
-            }
-            None => conflict(found, what, end),
+        self.named(ErrorKind::Conflict(found), what).with_next_position(Some(end))
+    }
+
+    /// What was found, with what the service said if a refusal of its own led to it.
+    fn named(&self, kind: ErrorKind, what: impl Into<Cow<'static, str>>) -> Error {
+        match self.refused || self.elsewhere.is_some() {
+            true => self.error.clone().with_kind(kind).with_what(what),
+            false => Error::new(kind, what),
         }
     }
 }
