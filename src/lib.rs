@@ -113,13 +113,30 @@
 //!   what is old goes out with the next call, as [`flush_due`](Appender::flush_due).
 //! - `writeln!` with arguments is several writes. [`whole_lines`](AppenderBuilder::whole_lines) keeps requests from
 //!   ending inside a line.
-//! - The HTTP client logs, too, through the crate `log`. A logger that writes here must leave out the modules `ureq`,
-//!   `ureq_proto` and `rustls`, or it is called from within its own write and deadlocks: with env_logger
-//!   `.filter_module("ureq", LevelFilter::Off)`, and so for each.
-//! - A global logger is never dropped. Keep a second handle, as an `Arc<Mutex<Appender>>`, and
-//!   [`confirm`](Appender::confirm) before the program ends.
+//! - The HTTP client logs, too, through the crate `log`, at DEBUG and TRACE and while a request runs. A logger that
+//!   writes here must leave out the modules `ureq`, `ureq_proto` and `rustls`, or it is called from within its own write
+//!   and waits for itself for ever. With env_logger `.filter_module("ureq", LevelFilter::Off)` covers both of the first
+//!   (it is a prefix), with fern `.level_for("ureq", LevelFilter::Off)` is needed for each, and tracing-subscriber is
+//!   safe at INFO. simplelog locks before it filters: use INFO, or a fern `Dispatch` in front. tracing-appender does not
+//!   hang but feeds itself: the same filters.
+//! - A global logger is never dropped, and loggers swallow the errors of their sink (the bytes stay pending here and go
+//!   with the next record). Keep a second handle, as an `Arc<Mutex<Appender>>`, and [`confirm`](Appender::confirm) before
+//!   the program ends.
 //! - Several processes, one object: [`OnConflict::Rebase`]. An object per day or size:
 //!   [`roll_over`](AppenderBuilder::roll_over).
+//!
+//! What writers make of `flush` and of their own end:
+//!
+//! | writer | flushes | at its end |
+//! |---|---|---|
+//! | env_logger, fern | after each record | never dropped: [`confirm`](Appender::confirm) by a second handle |
+//! | simplelog | when asked to; a record is several writes | the same |
+//! | tracing-subscriber in a `Mutex` | never; an event is one write | its drop is the appender's: one attempt, untold |
+//! | tracing-appender | when its queue is empty | with a `flush_threshold` the tail is still pending: `confirm` |
+//! | flate2, zstd | when flushed | `finish` ends the member and gives the appender back, unflushed |
+//! | tar | never | `into_inner` ends the archive and gives the appender back, unflushed |
+//! | csv | when flushed | `into_inner` flushes: a request |
+//! | `BufWriter`, `LineWriter` | when flushed | `into_inner` does *not* flush the appender |
 //!
 //! # Permissions
 //!

@@ -215,6 +215,9 @@ impl Server {
         }
         let reply = self.service().handle(&request, body, &script);
         self.stall(&script);
+        if script.has(&Fault::GoAway) {
+            self.go_away();
+        }
         let go_on = !request.wants("connection", "close") && cut.is_none();
         match reply.filter(|_| cut.is_none()) {
             Some(reply) => self.answer(stream, &reply, &script).map(|open| open && go_on),
@@ -258,9 +261,6 @@ impl Server {
     }
 
     fn answer(&self, stream: &TcpStream, reply: &Reply, script: &Script) -> io::Result<bool> {
-        if script.has(&Fault::GoAway) {
-            self.go_away();
-        }
         let mut bytes = if script.has(&Fault::Garbage) {
             b"\x16\x03\x01 this is no HTTP\r\n\r\n".to_vec()
         } else {
