@@ -279,7 +279,7 @@ impl Append<'_> {
         let room = SIZE_LIMIT.saturating_sub(chunk.position());
         let mut exact = match body.attempt(chunk.crc64, room, self.progress) {
             Ok(exact) => exact,
-            Err(error) => return Step::Stop(error.with_outcome(chunk.outcome())),
+            Err(error) => return Step::Stop(error.with_outcome(chunk.outcome_unproved())),
         };
         let mut request = self.request(chunk);
         let sent = self.client.send(&mut request, &mut exact);
@@ -313,7 +313,7 @@ impl Append<'_> {
     fn after_loss(&self, chunk: &mut Chunk, lost: Lost) -> Step {
         if lost.error.kind() != ErrorKind::Transport {
             // The source or the provider failed, not the network: the connection is gone and nothing was completed.
-            return Step::Stop(lost.error.with_outcome(chunk.outcome()));
+            return Step::Stop(lost.error.with_outcome(chunk.outcome_unproved()));
         }
         match lost.sent {
             Sent::Nothing => Step::Again(lost.error, None),
@@ -326,6 +326,11 @@ impl Append<'_> {
     fn after_refusal(&self, chunk: &mut Chunk, answer: &Answer, whole: bool) -> Step {
         let error = answer.error();
         if !answer.is_refusal() {
+            // What is no answer to this request breaks no rule by what it says.
+            let error = match error.kind() {
+                ErrorKind::Protocol => error.with_kind(ErrorKind::Transport),
+                _ => error,
+            };
             let busy = answer.is_transient().then(|| answer.retry_after());
             return match (whole, chunk.start.crc64) {
                 (true, _) => self.doubt(chunk, error, busy),
@@ -345,7 +350,7 @@ impl Append<'_> {
             // The service waits for bytes that all were sent: its word about an idle connection, not about this request.
             "RequestTimeout" if whole => self.doubt(chunk, error, None),
             code if is_spoiled(code) => Step::Again(error, None),
-            _ if chunk.doubt => Step::Ask(Question { refused: true, ..Question::new(error) }),
+            _ if chunk.doubt || chunk.presented => Step::Ask(Question { refused: true, ..Question::new(error) }),
             _ => Step::Stop(error),
         }
     }
@@ -381,20 +386,26 @@ impl Append<'_> {
         }
     }
 
-    /// The bytes are in, and the object's CRC is not what it should be.
+    /// The answer says that the bytes are in, and that the object's CRC is not what it should be.
     fn verify(&self, chunk: &mut Chunk, ours: u64) -> Step {
-        if let Seen::Object(head) = self.question().head()
-            && (head.length, head.crc64) == (chunk.end(), Some(ours))
-        {
-            return Step::Done(chunk.landed(Some(ours), None));
-        }
+        let length = match self.question().head() {
+            Seen::Object(head) if (head.length, head.crc64) == (chunk.end(), Some(ours)) => {
+                return Step::Done(chunk.landed(Some(ours), None));
+            }
+            Seen::Object(head) => head.length,
+            _ => chunk.end(),
+        };
         chunk.clear();
         if chunk.len() == 0 {
             let what = "the object is not what was appended to it: its CRC-64 differs";
             return Step::Stop(conflict(Found::Different, what, chunk.position()));
         }
-        let read = chunk.expected(None).and_then(|expected| self.question().read_back(&expected, chunk.end()));
+        let read = chunk.expected(None).and_then(|expected| self.question().read_back(&expected, length));
         let what = match read {
+            // The answer was wrong, and somebody appended before the question.
+            Some(read) if read.ours && read.proved(chunk.start).is_some() => {
+                return Step::Done(chunk.landed(Some(ours), None));
+            }
             Some(read) if read.ours => {
                 "the bytes are in unharmed, but what lies before them is not what was appended: its CRC-64 differs"
             }
@@ -435,7 +446,9 @@ impl Append<'_> {
         }
         match self.after_refusal(chunk, &answer, false) {
             // In doubt, and just asked about.
-            Step::Ask(question) if question.refused => Some(Step::Stop(question.error.with_outcome(chunk.outcome()))),
+            Step::Ask(question) if question.refused => {
+                Some(Step::Stop(question.error.with_outcome(chunk.outcome_unproved())))
+            }
             step => Some(step),
         }
     }

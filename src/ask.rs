@@ -6,6 +6,7 @@ use crate::{
     client::{Client, Try},
     crc64::{self, Crc64},
     error::{Error, ErrorKind},
+    position::Position,
     request::{CACHE_CONTROL, Method, RANGE, Request, X_OSS_RANGE_BEHAVIOR},
     response::{self, Answer},
 };
@@ -58,6 +59,18 @@ pub(crate) struct ReadBack {
     pub(crate) in_common: u64,
     /// CRC from where reading began to the object's end, if it was read to there.
     pub(crate) tail: Option<u64>,
+}
+
+impl ReadBack {
+    /// CRC of the whole object, if what lies before `start` is what it was.
+    pub(crate) fn whole(&self, start: Position) -> Option<u64> {
+        Some(crc64::join(start.crc64?, self.tail?, self.length.checked_sub(start.position)?))
+    }
+
+    /// The same, if the service states it too: then nothing before `start` has changed.
+    pub(crate) fn proved(&self, start: Position) -> Option<u64> {
+        self.whole(start).filter(|whole| self.crc64 == Some(*whole))
+    }
 }
 
 /// What the bytes at a place should be.

@@ -42,7 +42,6 @@ pub struct ObjectReader {
     /// The sum so far, and what it must be at the end.
     sum: Option<(Crc64, u64)>,
     place: String,
-    end: Option<Result<()>>,
 }
 
 impl ObjectReader {
@@ -52,6 +51,7 @@ impl ObjectReader {
         &self.meta
     }
 
+    /// Where otherwise `Ok(0)` would be. After an error, too, the connection says that there is no more.
     fn check(&self) -> Result<()> {
         if self.left > 0 {
             let what = format!("the answer ended {} bytes early", self.left);
@@ -65,13 +65,6 @@ impl ObjectReader {
         }
         Ok(())
     }
-
-    fn ended(&mut self, end: Result<()>) -> io::Result<usize> {
-        let end = end.map_err(|error| error.at(&self.place));
-        let told = end.clone().map(|()| 0);
-        self.end = Some(end);
-        Ok(told?)
-    }
 }
 
 impl Read for ObjectReader {
@@ -79,24 +72,18 @@ impl Read for ObjectReader {
         if buffer.is_empty() {
             return Ok(0);
         }
-        // After an error the connection would say that there is no more, as if all had been well.
-        if let Some(end) = &self.end {
-            return Ok(end.clone().map(|()| 0)?);
+        let read = self.incoming.read(buffer).map_err(|cause| {
+            let lost = Error::new(ErrorKind::Transport, "the connection failed while the object was being read");
+            lost.with_source(cause).with_transient(true).at(&self.place)
+        })?;
+        if read == 0 {
+            self.check().map_err(|error| error.at(&self.place))?;
         }
-        match self.incoming.read(buffer) {
-            Ok(0) => self.ended(self.check()),
-            Ok(read) => {
-                if let Some((sum, _)) = &mut self.sum {
-                    sum.update(&buffer[..read]);
-                }
-                self.left = self.left.saturating_sub(read as u64);
-                Ok(read)
-            }
-            Err(cause) => {
-                let lost = Error::new(ErrorKind::Transport, "the connection failed while the object was being read");
-                self.ended(Err(lost.with_source(cause).with_transient(true)))
-            }
+        if let Some((sum, _)) = &mut self.sum {
+            sum.update(&buffer[..read]);
         }
+        self.left = self.left.saturating_sub(read as u64);
+        Ok(read)
     }
 }
 
@@ -119,7 +106,7 @@ impl Bucket {
         let (answer, incoming) = self.get(key, Request::new(Method::Get, key), 200).map_err(|e| e.at(&place))?;
         let meta = ObjectMeta::from_answer(&answer, None).map_err(|error| error.at(&place))?;
         let sum = meta.crc64.map(|stated| (Crc64::new(), stated));
-        Ok(ObjectReader { left: meta.length, meta, incoming, sum, place, end: None })
+        Ok(ObjectReader { left: meta.length, meta, incoming, sum, place })
     }
 
     /// Some of the object's bytes: `5..`, `..10`, `5..10`. What lies beyond the end is left out.
@@ -162,7 +149,7 @@ impl Bucket {
             })?;
         let meta = ObjectMeta::from_answer(&answer, Some(length)).map_err(|error| error.at(&place))?;
         let sum = meta.crc64.filter(|_| end + 1 - first == length).map(|stated| (Crc64::new(), stated));
-        Ok(ObjectReader { meta, incoming, left: end + 1 - first, sum, place, end: None })
+        Ok(ObjectReader { meta, incoming, left: end + 1 - first, sum, place })
     }
 
     fn get(&self, key: &str, mut request: Request, status: u16) -> Result<(Answer, Incoming)> {

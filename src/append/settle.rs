@@ -146,11 +146,10 @@ impl Append<'_> {
 
     /// The object's bytes from P on, in one snapshot with its length and CRC.
     fn judge_read(&self, chunk: &mut Chunk, read: ReadBack, question: &Question) -> Step {
-        let tail = read.length - chunk.position();
-        let whole = chunk.start.crc64.zip(read.tail).map(|(start, crc)| crc64::join(start, crc, tail));
+        let whole = read.whole(chunk.start);
         let replaced = whole.is_some() && read.crc64.is_some() && whole != read.crc64;
         // Only a prefix proved unchanged makes the rest an append of somebody else's.
-        let proved = whole.filter(|_| whole == read.crc64);
+        let proved = read.proved(chunk.start);
         let error = match replaced {
             true => question.conflict(Found::Different, "the object was replaced by a longer one", read.length),
             false => question.longer(read.length),
@@ -247,7 +246,7 @@ impl Question {
     /// The chunk is not there yet. What was refused is not presented again: the refusal would only be repeated.
     fn again(self, chunk: &mut Chunk) -> Step {
         if self.refused {
-            return Step::Stop(self.error.with_outcome(chunk.outcome()));
+            return Step::Stop(self.error.with_outcome(chunk.outcome_unproved()));
         }
         Step::Again(self.error, None)
     }

@@ -182,6 +182,10 @@ impl Server {
             }
             Err(error) => return Err(error),
         };
+        if !self.is_listening() {
+            // It went away while this was on its way.
+            return Ok(false);
+        }
         if request.method == "CONNECT" {
             // As a proxy that leads to itself.
             self.record(&request, 0, connection);
