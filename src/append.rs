@@ -326,11 +326,6 @@ impl Append<'_> {
     fn after_refusal(&self, chunk: &mut Chunk, answer: &Answer, whole: bool) -> Step {
         let error = answer.error();
         if !answer.is_refusal() {
-            // What is no answer to this request breaks no rule by what it says.
-            let error = match error.kind() {
-                ErrorKind::Protocol => error.with_kind(ErrorKind::Transport),
-                _ => error,
-            };
             let busy = answer.is_transient().then(|| answer.retry_after());
             return match (whole, chunk.start.crc64) {
                 (true, _) => self.doubt(chunk, error, busy),
