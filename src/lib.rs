@@ -1,7 +1,8 @@
 //! Append to objects in Alibaba Cloud OSS, exactly once: synchronous, verified by CRC-64, with a [`std::io::Write`].
 //!
 //! - One call? [`Bucket::append_object`], as in Python's `oss2`.
-//! - A stream, a file, a log? [`Appender`], from [`Bucket::appender`].
+//! - A stream, a log? [`Appender`], from [`Bucket::appender`].
+//! - A local file, once or again and again? [`Bucket::resumable_append`].
 //! - Tests without an account? [`testing`], a fake OSS that goes wrong when told to.
 //!
 //! ```
@@ -144,8 +145,9 @@
 //! |---|---|
 //! | `oss:PutObject` | appending |
 //! | `oss:PutObjectTagging` | appending with [tags](AppendOptions::tag) |
-//! | `oss:GetObject` | asking: [`open`](AppenderBuilder::open), [`resync`](Appender::resync), [`OnConflict::Rebase`], [`head_object`](Bucket::head_object), [`object_exists`](Bucket::object_exists) |
+//! | `oss:GetObject` | asking: [`open`](AppenderBuilder::open), [`resync`](Appender::resync), [`OnConflict::Rebase`], [`resumable_append`](Bucket::resumable_append), [`head_object`](Bucket::head_object), [`object_exists`](Bucket::object_exists), [`get_object`](Bucket::get_object) |
 //! | `oss:DeleteObject` | [`delete_object`](Bucket::delete_object) |
+//! | `oss:SealAppendObject` | [`seal_append_object`](Bucket::seal_append_object), for accounts that were opened for it |
 //!
 //! With a key that may only write, [`append_object`](Bucket::append_object),
 //! [`create_new`](AppenderBuilder::create_new) and [`resume`](AppenderBuilder::resume) work, and a lost answer is
@@ -203,6 +205,22 @@ pub use files::Resumed;
 pub use options::{AppendOptions, Progress};
 pub use position::{Appended, Checkpoint, Position};
 pub use reader::ObjectReader;
+
+// Loggers, threads and `catch_unwind` ask for these.
+const _: () = {
+    const fn shared<T: Send + Sync + 'static>() {}
+    const fn unwinds<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
+    shared::<Bucket>();
+    shared::<Auth>();
+    shared::<AppendOptions>();
+    shared::<AppenderBuilder>();
+    shared::<Appender>();
+    shared::<ObjectReader>();
+    shared::<Error>();
+    shared::<FinishError>();
+    unwinds::<Bucket>();
+    unwinds::<Appender>();
+};
 
 /// The README's examples are tests.
 #[cfg(doctest)]
