@@ -140,11 +140,6 @@ impl Chunk {
 
     /// `NotApplied` only where no request of ours can have put it there, or still can.
     fn outcome(&self) -> Outcome {
-        if self.doubt { Outcome::Unknown } else { Outcome::NotApplied }
-    }
-
-    /// The same where equal bytes may have been found, or nothing could be found out.
-    fn outcome_unproved(&self) -> Outcome {
         if self.doubt || self.presented { Outcome::Unknown } else { Outcome::NotApplied }
     }
 }
@@ -269,9 +264,9 @@ impl Append<'_> {
             Some(Step::Ask(question)) => match self.ask(chunk, body, course, question) {
                 Step::Done(landed) => Ok(landed),
                 Step::Stop(refusal) => Err(refusal),
-                _ => Err(error.with_outcome(chunk.outcome_unproved())),
+                _ => Err(error.with_outcome(chunk.outcome())),
             },
-            _ => Err(error.with_outcome(chunk.outcome_unproved())),
+            _ => Err(error.with_outcome(chunk.outcome())),
         }
     }
 
@@ -279,7 +274,7 @@ impl Append<'_> {
         let room = SIZE_LIMIT.saturating_sub(chunk.position());
         let mut exact = match body.attempt(chunk.crc64, room, self.progress) {
             Ok(exact) => exact,
-            Err(error) => return Step::Stop(error.with_outcome(chunk.outcome_unproved())),
+            Err(error) => return Step::Stop(error.with_outcome(chunk.outcome())),
         };
         let mut request = self.request(chunk);
         let sent = self.client.send(&mut request, &mut exact);
@@ -313,7 +308,7 @@ impl Append<'_> {
     fn after_loss(&self, chunk: &mut Chunk, lost: Lost) -> Step {
         if lost.error.kind() != ErrorKind::Transport {
             // The source or the provider failed, not the network: the connection is gone and nothing was completed.
-            return Step::Stop(lost.error.with_outcome(chunk.outcome_unproved()));
+            return Step::Stop(lost.error.with_outcome(chunk.outcome()));
         }
         match lost.sent {
             Sent::Nothing => Step::Again(lost.error, None),
@@ -336,8 +331,9 @@ impl Append<'_> {
         let code = error.code().unwrap_or_default();
         match code {
             "PositionNotEqualToLength" | "FileAlreadyExists" => {
-                chunk.presented |= whole;
                 let next = answer.number(response::NEXT_POSITION);
+                // An end before P: no copy of this request can have been let in.
+                chunk.presented |= whole && next.is_none_or(|next| next > chunk.position());
                 chunk.seen_longer |= next.is_some_and(|next| next > chunk.position());
                 let error = elsewhere(error, chunk.position(), next);
                 Step::Ask(Question { elsewhere: Some(next), ..Question::new(error) })
@@ -441,9 +437,7 @@ impl Append<'_> {
         }
         match self.after_refusal(chunk, &answer, false) {
             // In doubt, and just asked about.
-            Step::Ask(question) if question.refused => {
-                Some(Step::Stop(question.error.with_outcome(chunk.outcome_unproved())))
-            }
+            Step::Ask(question) if question.refused => Some(Step::Stop(question.error.with_outcome(chunk.outcome()))),
             step => Some(step),
         }
     }

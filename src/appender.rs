@@ -125,6 +125,9 @@ impl Appender {
     /// What is pending is settled first: bytes proved to be in leave [`pending`](Self::pending), bytes proved not to be
     /// in stay there and go to the new end. If neither can be proved, nothing is changed. Needs permission to read.
     ///
+    /// After [`resume`](AppenderBuilder::resume), and until the first answer, what lies behind may be an earlier life's:
+    /// unless somebody else's bytes were met, the appender stays where it is, to recognise it.
+    ///
     /// # Errors
     /// With [`Outcome::Unknown`](crate::Outcome::Unknown) if bytes are in doubt and cannot be settled; and as [`open`](AppenderBuilder::open).
     pub fn resync(&mut self) -> Result<Checkpoint> {

@@ -236,7 +236,8 @@ fn one_schedule(policy: OnConflict, reads: bool, resumed: bool, second: Fault, m
     match out {
         Ok(end) => {
             assert_eq!(times_in(&text), 1, "{what}: {text}");
-            assert_eq!(end, at(&text), "{what}");
+            // Behind a resumed chunk that was in, others' bytes may be an earlier life's: the next append will tell.
+            assert!(end == at(&text) || resumed && end == at("baseours"), "{what}: {end} {text}");
             keeps(&log, "", None);
         }
         // Whose equal bytes these are cannot be told where a proxy may have sent ours twice; and an earlier life may

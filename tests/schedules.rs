@@ -397,7 +397,8 @@ fn h08_without_doubt_a_shrunk_object_is_not_applied() {
         let mut log = log(&stage.bucket(1)).open().unwrap();
         stage.oss.replace_object(BUCKET, KEY, now.as_bytes());
         if now.len() == 4 {
-            stage.oss.inject(Fault::Refuse(409, "PositionNotEqualToLength"));
+            let no = Fault::Refuse(409, "PositionNotEqualToLength");
+            stage.oss.inject(no.and(Fault::WithHeader("x-oss-next-append-position", "4")));
         }
         says(&put(&mut log, "ours").unwrap_err(), kind, Outcome::NotApplied);
         keeps(&log, "ours", None);

@@ -54,7 +54,7 @@ impl Append<'_> {
                 Seen::Missing => 0,
                 _ => return seen,
             };
-            if !chunk.seen_longer || end != chunk.position() {
+            if !chunk.seen_longer || end > chunk.position() {
                 return seen;
             }
             tries = tries.saturating_sub(1);
@@ -68,8 +68,8 @@ impl Append<'_> {
     fn no_answer(&self, chunk: &mut Chunk, course: &mut Course, question: Question) -> Step {
         match self.reason(chunk, course) {
             Some(Step::Stop(refusal)) => Step::Stop(refusal),
-            Some(Step::Ask(named)) => Step::Stop(named.error.with_outcome(chunk.outcome_unproved())),
-            _ => Step::Stop(question.error.with_outcome(chunk.outcome_unproved())),
+            Some(Step::Ask(named)) => Step::Stop(named.error.with_outcome(chunk.outcome())),
+            _ => Step::Stop(question.error.with_outcome(chunk.outcome())),
         }
     }
 
@@ -136,11 +136,11 @@ impl Append<'_> {
         }
         let Some(expected) = chunk.expected(body.bytes()) else {
             // Never sent whole, so it cannot be what is there.
-            return Step::Stop(question.longer(head.length).with_outcome(chunk.outcome_unproved()));
+            return Step::Stop(question.longer(head.length).with_outcome(chunk.outcome()));
         };
         match self.question().read_back(&expected, head.length) {
             Some(read) if read.length > chunk.position() => self.judge_read(chunk, read, &question),
-            _ => Step::Stop(question.error.with_outcome(chunk.outcome_unproved())),
+            _ => Step::Stop(question.error.with_outcome(chunk.outcome())),
         }
     }
 
@@ -167,7 +167,7 @@ impl Append<'_> {
         }
         if read.ours {
             // Equal bytes, and no attempt of ours that could have put them there unseen: whose they are cannot be told.
-            return Step::Stop(error.with_outcome(chunk.outcome_unproved()));
+            return Step::Stop(error.with_outcome(chunk.outcome()));
         }
         if chunk.resumed && (read.in_common > 0 || self.rebase) {
             // The beginning may be an earlier life's, cut elsewhere and followed by others'; or it had moved behind
@@ -194,7 +194,7 @@ impl Append<'_> {
             return Step::Done(chunk.landed(after, None));
         }
         // Equal bytes are there, and whose they are cannot be told.
-        Step::Stop(question.longer(chunk.end()).with_outcome(chunk.outcome_unproved()))
+        Step::Stop(question.longer(chunk.end()).with_outcome(chunk.outcome()))
     }
 
     /// For keys that may write and not read: the position in a refusal, and the CRC that an append of nothing returns.
@@ -246,7 +246,7 @@ impl Question {
     /// The chunk is not there yet. What was refused is not presented again: the refusal would only be repeated.
     fn again(self, chunk: &mut Chunk) -> Step {
         if self.refused {
-            return Step::Stop(self.error.with_outcome(chunk.outcome_unproved()));
+            return Step::Stop(self.error.with_outcome(chunk.outcome()));
         }
         Step::Again(self.error, None)
     }

@@ -257,8 +257,8 @@ impl Stream {
 
     /// Settles what is pending, then accepts the object as it is now. Until both are done nothing is accepted.
     pub(super) fn resync(&mut self) -> Result<()> {
-        let told = self.failed.take();
-        let settled = self.settle(told.as_ref());
+        let mut told = self.failed.take();
+        let settled = self.settle(&mut told);
         if settled.is_ok() && self.resumed && self.chunk.is_none() {
             // Nothing stands in the way. What lies behind may be an earlier life's, and still to be recognised.
             return Ok(());
@@ -278,9 +278,10 @@ impl Stream {
         }
     }
 
-    /// How many of the pending bytes are in, though no longer where the stream could go on behind them.
-    fn settle(&mut self, told: Option<&Error>) -> Result<usize> {
-        let mut outcome = told.map_or(Outcome::Unknown, Error::outcome);
+    /// How many of the pending bytes are in, though no longer where the stream could go on behind them. What is proved
+    /// on the way takes the place of what was told before.
+    fn settle(&mut self, told: &mut Option<Error>) -> Result<usize> {
+        let mut outcome = told.as_ref().map_or(Outcome::Unknown, Error::outcome);
         loop {
             let chunk = match &self.chunk {
                 Some(chunk) => chunk.clone(),
@@ -292,9 +293,15 @@ impl Stream {
             let length = length_of(&chunk);
             if outcome == Outcome::Unknown {
                 match self.deliver(chunk) {
-                    Ok(()) => continue,
+                    Ok(()) => {
+                        *told = None;
+                        continue;
+                    }
                     Err(error) if error.outcome() == Outcome::Unknown => return Err(error),
-                    Err(error) => outcome = error.outcome(),
+                    Err(error) => {
+                        outcome = error.outcome();
+                        *told = Some(error);
+                    }
                 }
             }
             return match outcome {
