@@ -72,10 +72,11 @@ impl Bucket {
         };
         let (endpoint, region, name) = place;
         let builder = Self::builder(auth, &endpoint, &name);
-        match region {
+        let built = match region {
             Some(region) => builder.region(&region).build(),
             None => builder.build(),
-        }
+        };
+        built.map_err(|error| error.at("OSS_ENDPOINT, OSS_REGION and OSS_BUCKET"))
     }
 
     /// Everything that can be set. Nothing is checked before [`build`](BucketBuilder::build).

@@ -122,8 +122,9 @@ pub(crate) fn check_bucket(name: &str) -> Result<()> {
     {
         return Ok(());
     }
+    let hint = if name.contains("://") { "; this is an endpoint: the order is auth, endpoint, name" } else { "" };
     refuse(format!(
-        "the bucket name {name:?} is not valid: 3 to 63 of a-z, 0-9 and '-', a letter or digit at both ends"
+        "the bucket name {name:?} is not valid: 3 to 63 of a-z, 0-9 and '-', a letter or digit at both ends{hint}"
     ))
 }
 

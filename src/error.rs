@@ -322,11 +322,11 @@ pub enum ErrorKind {
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Found {
-    /// The object goes on beyond the position: somebody else appended.
+    /// The object goes on beyond the position.
     Longer,
     /// The object ends before the position.
     Shorter,
-    /// The length fits, the bytes before it do not: the object was replaced.
+    /// The length fits, the bytes before it do not.
     Different,
     /// There is no such object.
     Missing,
@@ -340,7 +340,7 @@ pub enum Found {
 pub enum Outcome {
     /// They are not in the object, and no request of ours can still put them there.
     NotApplied,
-    /// Neither is proved: the request or its answer was lost. Ask before sending again.
+    /// Neither is proved: no answer has settled it. Ask before sending again.
     Unknown,
     /// They are in the object. (With [`ErrorKind::Integrity`]: their places are taken, perhaps by damaged copies.)
     Applied,

@@ -35,7 +35,8 @@ impl Bucket {
     /// Appends what the file at `path` has and the object has not, after proving that the object is a prefix of the
     /// file. Running it twice does nothing the second time. Needs permission to read.
     ///
-    /// The proof is the CRC-64 of as many bytes of the file as the object has: nothing is downloaded. The rest goes
+    /// The proof is the CRC-64 of as many bytes of the file as the object has: nothing is downloaded for it (only where
+    /// it fails, up to 64 MiB of the object are read to say where they differ). The rest goes
     /// out as by an [`Appender`](crate::Appender). The file's length is taken once: what is written to it later is for
     /// the next run. A sealed object is refused even if it lacks nothing.
     ///
@@ -128,7 +129,9 @@ impl Bucket {
         if error.kind() != ErrorKind::Conflict(Found::Different) {
             return error;
         }
-        let common = self.get_object(key).ok().and_then(|remote| local.in_common(remote.take(COMPARED)).ok().flatten());
+        let compared = start.position.min(COMPARED);
+        let remote = self.get_object_range(key, ..compared).ok();
+        let common = remote.and_then(|remote| local.in_common(remote).ok().flatten());
         match common {
             Some(common) if common < start.position => {
                 error.with_what(format!("the object is not the beginning of the file: they differ at byte {common}"))

@@ -67,13 +67,18 @@ impl FromStr for Checkpoint {
             (parsed.to_string() == text).then_some(parsed)
         };
         let parsed = parse().ok_or_else(|| {
-            Error::invalid_input("not a checkpoint: it must read v1:<position>:<crc64>, as written by Display")
+            let start: String = text.chars().take(60).collect();
+            Error::invalid_input(format!(
+                "{start:?} is not a checkpoint: it must read v1:<position>:<crc64>, as written by Display, and nothing else"
+            ))
         })?;
         if parsed.position > SIZE_LIMIT {
-            return Err(Error::invalid_input("not a checkpoint: its position is beyond the 5 GiB an object can hold"));
+            return Err(Error::invalid_input(
+                "this is not a checkpoint: its position is beyond the 5 GiB an object can hold",
+            ));
         }
         if parsed.position == 0 && parsed.crc64 != 0 {
-            return Err(Error::invalid_input("not a checkpoint: at position 0 the crc64 is 0"));
+            return Err(Error::invalid_input("this is not a checkpoint: at position 0 the crc64 is 0"));
         }
         Ok(parsed)
     }

@@ -119,6 +119,7 @@ impl Answer {
             // What passing the limit gives is not documented for append; both are for other uploads.
             "InlineDataTooLarge" | "EntityTooLarge" => (ErrorKind::TooLarge, "the object would be too large"),
             _ if self.status < 400 => (ErrorKind::Protocol, "an answer that is none to this request"),
+            "NoSuchBucket" => (ErrorKind::Service, "there is no such bucket"),
             _ => (ErrorKind::Service, "the service refused"),
         };
         let transient = self.is_transient() || is_spoiled(code);

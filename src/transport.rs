@@ -131,14 +131,14 @@ impl Transport {
     /// Sends a request, with a body if it is a POST, and reads the answer to its end.
     pub(crate) fn send(&self, url: &str, request: &Request, body: &mut Exact<'_>) -> Result<Answer, Lost> {
         let answer = self.run(url, request, body).and_then(|(answer, reader)| read_to_end(answer, reader));
-        answer.map_err(|error| self.lost(error, body))
+        answer.map_err(|error| lost(error, url, body))
     }
 
     /// Sends a request without a body; the answer's body is left to be read, however long.
     pub(crate) fn open(&self, url: &str, request: &Request) -> Result<(Answer, Incoming), Lost> {
         let nothing = &mut crate::Body::from(&[]);
         let mut nothing = nothing.attempt(None, 0, None).map_err(|error| Lost { sent: Sent::Nothing, error })?;
-        self.run(url, request, &mut nothing).map_err(|error| self.lost(error, &mut nothing))
+        self.run(url, request, &mut nothing).map_err(|error| lost(error, url, &mut nothing))
     }
 
     fn run(&self, url: &str, request: &Request, body: &mut Exact<'_>) -> Result<(Answer, Incoming), ureq::Error> {
@@ -165,18 +165,6 @@ impl Transport {
         });
         let answer = Answer { status: head.status.as_u16(), headers: headers.collect(), body: Vec::new() };
         Ok((answer, Incoming(Box::new(body.into_with_config().reader()))))
-    }
-
-    fn lost(&self, error: ureq::Error, body: &mut Exact<'_>) -> Lost {
-        let sent = match (body.taken(), body.is_whole()) {
-            // Nothing to count by: only what cannot happen after a connection was made proves that nothing left.
-            (_, true) if body.length() == Some(0) && never_connected(&error) => Sent::Nothing,
-            (_, true) => Sent::All,
-            (0, false) => Sent::Nothing,
-            _ => Sent::Part,
-        };
-        let error = body.take_fault().unwrap_or_else(|| describe(error, sent));
-        Lost { sent, error }
     }
 }
 
@@ -260,17 +248,29 @@ fn never_connected(error: &ureq::Error) -> bool {
     }
 }
 
-fn describe(error: ureq::Error, sent: Sent) -> Error {
-    let what = match sent {
-        Sent::Nothing => "the request was not sent",
-        Sent::Part => "the connection failed while the body was being sent",
-        Sent::All => "the request was sent, but no whole answer came back",
+fn lost(error: ureq::Error, url: &str, body: &mut Exact<'_>) -> Lost {
+    let sent = match (body.taken(), body.is_whole()) {
+        // Nothing to count by: only what cannot happen after a connection was made proves that nothing left.
+        (_, true) if body.length() == Some(0) && never_connected(&error) => Sent::Nothing,
+        (_, true) => Sent::All,
+        (0, false) => Sent::Nothing,
+        _ => Sent::Part,
     };
-    let cause = match error {
-        ureq::Error::Io(error) => error,
-        other => into_io(other),
-    };
-    Error::new(ErrorKind::Transport, what).with_source(cause).with_transient(true)
+    let error = body.take_fault().unwrap_or_else(|| {
+        let host = url.split('/').nth(2).unwrap_or_default();
+        let what = match sent {
+            Sent::Nothing => format!("the request to {host} was not sent"),
+            Sent::Part => "the connection failed while the body was being sent".to_owned(),
+            Sent::All if body.length() == Some(0) => format!("no whole answer came from {host}"),
+            Sent::All => "the request was sent, but no whole answer came back".to_owned(),
+        };
+        let cause = match error {
+            ureq::Error::Io(error) => error,
+            other => into_io(other),
+        };
+        Error::new(ErrorKind::Transport, what).with_source(cause).with_transient(true)
+    });
+    Lost { sent, error }
 }
 
 /// The client's error in std's words, so that its type stays in this room.

@@ -95,19 +95,19 @@ fn the_texts_are_these() {
         (
             conflict(),
             format!(
-                "append to \"k\" at 2..3: the object goes on to 4: somebody else appended (409 PositionNotEqualToLength, EC 0026-00000016, {id}: Position is not equal to file length)"
+                "append to \"k\" at 2..3: the object goes on beyond this position, to 4 (409 PositionNotEqualToLength, EC 0026-00000016, {id}: Position is not equal to file length)"
             ),
         ),
         (
             start().1.append_object("k", 9, "x").unwrap_err(),
             format!(
-                "append to \"k\" at 9..10: the object ends at 4, before the position: it was truncated or replaced (409 PositionNotEqualToLength, EC 0026-00000016, {id}: Position is not equal to file length)"
+                "append to \"k\" at 9..10: the object ends at 4, before this position (409 PositionNotEqualToLength, EC 0026-00000016, {id}: Position is not equal to file length)"
             ),
         ),
         (
             start().1.append_object("absent", 9, "x").unwrap_err(),
             format!(
-                "append to \"absent\" at 9..10: there is no such object: it was deleted (409 PositionNotEqualToLength, EC 0026-00000016, {id}: Position is not equal to file length)"
+                "append to \"absent\" at 9..10: there is no such object (409 PositionNotEqualToLength, EC 0026-00000016, {id}: Position is not equal to file length)"
             ),
         ),
         (
@@ -155,7 +155,10 @@ fn the_texts_are_these() {
             start().1.append_object("k", 4, Body::sized(io::empty(), 3)).unwrap_err(),
             "append to \"k\" at 4..7: the body ended after 0 of the 3 bytes it declared".to_owned(),
         ),
-        (not_sent(), format!("{append} the request was not sent")),
+        {
+            let (error, host) = not_sent();
+            (error, format!("{append} the request to {host} was not sent"))
+        },
         (
             start().1.head_object("absent").unwrap_err(),
             format!(
@@ -184,11 +187,13 @@ fn damaged() -> Error {
     bucket.append_object("k", before(), "two\n").unwrap_err()
 }
 
-fn not_sent() -> Error {
+/// The error, and the host that was not there.
+fn not_sent() -> (Error, String) {
     let (endpoint, _held) = nobody();
     let builder = Bucket::builder(Auth::new("id", "secret"), &endpoint, "bucket").region("cn-hangzhou");
     let bucket = builder.backoff(Duration::ZERO, Duration::ZERO).build().unwrap();
-    bucket.append_object("k", 4, "two\n").unwrap_err()
+    let host = endpoint.trim_start_matches("http://").to_owned();
+    (bucket.append_object("k", 4, "two\n").unwrap_err(), host)
 }
 
 /// An address where nobody listens. Both ends of a connection keep its port from being given to anybody else.
@@ -224,7 +229,7 @@ fn a_cause_is_the_source_and_only_there() {
     ] {
         assert_eq!(error.source().map(ToString::to_string).as_deref(), source, "{error}");
     }
-    for error in [not_sent(), faced(Fault::LoseAnswer), faced(Fault::Garbage)] {
+    for error in [not_sent().0, faced(Fault::LoseAnswer), faced(Fault::Garbage)] {
         let source = error.source().expect("a cause");
         assert!(source.downcast_ref::<io::Error>().is_some(), "in std's words: {source:?}");
     }
@@ -432,7 +437,7 @@ fn io_kinds_are_those_a_reader_expects() {
         ("deleted", start().1.append_object("absent", 4, "x").unwrap_err(), io::ErrorKind::NotFound),
         ("damaged", damaged(), io::ErrorKind::InvalidData),
         ("too large", start().1.append_object("k", 5 << 30, "x").unwrap_err(), io::ErrorKind::FileTooLarge),
-        ("refused", not_sent(), io::ErrorKind::ConnectionRefused),
+        ("refused", not_sent().0, io::ErrorKind::ConnectionRefused),
         ("stalled", stalled(), io::ErrorKind::TimedOut),
         ("500", faced(Fault::Refuse(500, "InternalError")), io::ErrorKind::Other),
         ("conflict", conflict(), io::ErrorKind::Other),

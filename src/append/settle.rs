@@ -83,11 +83,11 @@ impl Append<'_> {
             return self.judge_same(chunk, head, question);
         }
         if length == start {
-            let what = "the object is as long as it was, but its CRC-64 differs: it was replaced";
+            let what = "the object is as long as it should be, but its CRC-64 differs: it holds other bytes";
             return Step::Stop(question.conflict(Found::Different, what, length).with_outcome(chunk.outcome()));
         }
         if length < start {
-            let what = format!("the object ends at {length}, before the position: it was truncated or replaced");
+            let what = format!("the object ends at {length}, before this position");
             return Step::Stop(question.conflict(Found::Shorter, what, length).with_outcome(chunk.outcome()));
         }
         self.judge_longer(chunk, body, head, question)
@@ -113,7 +113,7 @@ impl Append<'_> {
         if chunk.position() == 0 {
             return question.again(chunk);
         }
-        let what = "there is no such object: it was deleted";
+        let what = "there is no such object";
         Step::Stop(question.conflict(Found::Missing, what, 0).with_outcome(chunk.outcome()))
     }
 
@@ -151,7 +151,11 @@ impl Append<'_> {
         // Only a prefix proved unchanged makes the rest an append of somebody else's.
         let proved = read.proved(chunk.start);
         let error = match replaced {
-            true => question.conflict(Found::Different, "the object was replaced by a longer one", read.length),
+            true => question.conflict(
+                Found::Different,
+                "the object is longer, and not what it was before this position: it was replaced",
+                read.length,
+            ),
             false => question.longer(read.length),
         };
         if read.ours && chunk.doubt {
@@ -252,7 +256,7 @@ impl Question {
     }
 
     fn longer(&self, end: u64) -> Error {
-        self.conflict(Found::Longer, format!("the object goes on to {end}: somebody else appended"), end)
+        self.conflict(Found::Longer, format!("the object goes on beyond this position, to {end}"), end)
     }
 
     /// A conflict, and where the object ends.
