@@ -206,7 +206,8 @@ impl Append<'_> {
         body.check()?;
         chunk.length = chunk.length.or_else(|| body.length());
         if chunk.position().saturating_add(chunk.length.unwrap_or(0)) > SIZE_LIMIT {
-            return Err(body::too_large("the object would grow beyond the 5 GiB it can hold"));
+            let error = body::too_large("the object would grow beyond the 5 GiB it can hold");
+            return Err(error.with_outcome(chunk.outcome()));
         }
         let mut step = Step::Present;
         if chunk.unsettled {

@@ -126,7 +126,8 @@ impl Appender {
     /// in stay there and go to the new end. If neither can be proved, nothing is changed. Needs permission to read.
     ///
     /// After [`resume`](AppenderBuilder::resume), and until the first answer, what lies behind may be an earlier life's:
-    /// unless somebody else's bytes were met, the appender stays where it is, to recognise it.
+    /// unless somebody else's bytes were met, the appender stays where it is, to recognise it. Where it cannot be told
+    /// whose bytes are there, only [`open`](AppenderBuilder::open) leads on.
     ///
     /// # Errors
     /// With [`Outcome::Unknown`](crate::Outcome::Unknown) if bytes are in doubt and cannot be settled; and as [`open`](AppenderBuilder::open).

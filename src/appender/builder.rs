@@ -180,7 +180,8 @@ impl AppenderBuilder {
     /// recognised, however they were cut: after a kill, go on with the same bytes from the last saved checkpoint. If
     /// others appended there as well, it may not be possible to tell: then the error is a conflict whose outcome is
     /// unknown. In a log that others share ([`OnConflict::Rebase`]) an earlier life may have moved; use
-    /// [`open`](Self::open).
+    /// [`open`](Self::open). With [`roll_over`](Self::roll_over), present what is in doubt by itself and
+    /// [`confirm`](Appender::confirm) it before writing more: another object cannot recognise what is in this one.
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for settings or a checkpoint that cannot be.
@@ -212,7 +213,6 @@ impl AppenderBuilder {
             whole_lines: self.whole_lines.unwrap_or(shared),
             on_conflict: self.on_conflict,
             roll: self.roll,
-            next: None,
             confirmed,
             existed: None,
             resumed,

@@ -29,8 +29,6 @@ pub(super) struct Stream {
     pub(super) whole_lines: bool,
     pub(super) on_conflict: OnConflict,
     pub(super) roll: Option<Roll>,
-    /// Where to go on when this object is full: asked for once, and kept until it is needed.
-    pub(super) next: Option<(String, Headers)>,
     pub(super) confirmed: Checkpoint,
     pub(super) existed: Option<bool>,
     /// An earlier life may have sent what will be written: true until the first answer of the service's.
@@ -75,11 +73,18 @@ impl Stream {
             self.check()?;
             self.settle_frozen()?;
             // Only a further byte asks for another object, or is one too many for this.
-            let full = self.end() >= self.limit() && (self.prepare_roll()? || self.end() >= SIZE_LIMIT);
+            let full = self.end() >= self.limit() && (self.is_done_with_this()? || self.end() >= SIZE_LIMIT);
             let read = if full {
                 let mut one = [0];
                 let read = read_some(reader, &mut one)?;
-                self.accept(&one[..read])?
+                match self.accept(&one[..read]) {
+                    Err(error) if self.roll.is_some() => {
+                        // It cannot be given back, and there is room for it.
+                        self.buffer.push(&one);
+                        return Err(error.into());
+                    }
+                    taken => taken?,
+                }
             } else {
                 let room = self.make_room(1, false)?;
                 let read = read_some(reader, self.buffer.free(room))?;
@@ -101,8 +106,8 @@ impl Stream {
         self.send_due()?;
         let after = self.end() + wanted as u64;
         let full = self.roll.is_some() && if record { after > self.limit() } else { self.end() >= self.limit() };
-        if full && self.prepare_roll()? {
-            self.go_on_in_the_next();
+        if full {
+            self.roll_over()?;
         }
         if wanted > self.buffer.len_free() {
             self.send_lines()?;
@@ -182,8 +187,8 @@ impl Stream {
         // One request; more only where an earlier life had cut the same bytes differently.
         while bytes > 0 {
             // Others may have filled the object meanwhile (Rebase).
-            if self.confirmed.position + bytes as u64 > SIZE_LIMIT && self.ask_for_the_next()? {
-                self.go_on_in_the_next();
+            if self.confirmed.position > 0 && self.confirmed.position + bytes as u64 > SIZE_LIMIT {
+                self.go_on_in_the_next()?;
             }
             let before = self.buffer.len();
             let chunk = match self.resumed {
@@ -210,6 +215,7 @@ impl Stream {
                     crc64: landed.end.crc64.expect("the CRC of what lies before was known"),
                 };
                 self.let_go(usize::try_from(landed.bytes).expect("a chunk is a part of the buffer"));
+                self.failed = None;
                 Ok(())
             }
             Err(error) => {
@@ -217,6 +223,9 @@ impl Stream {
                 if let (true, Some(crc64)) = (chunk.start.position > self.confirmed.position, chunk.start.crc64) {
                     self.confirmed = Checkpoint { position: chunk.start.position, crc64 };
                 }
+                // A 200 of its own, or the proof that it is not in: nothing of an earlier life is behind that.
+                let proved = error.outcome() == Outcome::NotApplied && !chunk.is_open();
+                self.resumed &= !proved && error.kind() != ErrorKind::Integrity;
                 let sticky =
                     matches!(error.kind(), ErrorKind::Conflict(_) | ErrorKind::Integrity | ErrorKind::Protocol);
                 self.failed = sticky.then(|| error.clone());
@@ -257,10 +266,11 @@ impl Stream {
 
     /// Settles what is pending, then accepts the object as it is now. Until both are done nothing is accepted.
     pub(super) fn resync(&mut self) -> Result<()> {
-        let mut told = self.failed.take();
+        let mut told = self.failed.clone();
         let settled = self.settle(&mut told);
         if settled.is_ok() && self.resumed && self.chunk.is_none() {
             // Nothing stands in the way. What lies behind may be an earlier life's, and still to be recognised.
+            self.failed = None;
             return Ok(());
         }
         let settled = settled.and_then(|landed| Ok((landed, self.look()?)));
@@ -273,7 +283,11 @@ impl Stream {
             }
             Err(error) => {
                 self.failed = told.or_else(|| self.failed.take());
-                Err(error)
+                // The question failed, but what is pending is as it was told, or as it was found on the way.
+                Err(match &self.failed {
+                    Some(told) => error.with_outcome(told.outcome()),
+                    None => error,
+                })
             }
         }
     }
@@ -351,41 +365,45 @@ impl Stream {
         })
     }
 
-    /// Sends what belongs into the full object, so that it is confirmed, and asks for the next key. False: there is
-    /// nothing in this one, and another would be no better.
-    fn prepare_roll(&mut self) -> Result<bool> {
+    fn roll_over(&mut self) -> Result<()> {
+        if self.is_done_with_this()? { self.go_on_in_the_next() } else { Ok(()) }
+    }
+
+    /// Sends what belongs into the full object, so that it is confirmed. False: another would be no better.
+    fn is_done_with_this(&mut self) -> Result<bool> {
         if self.roll.is_none() {
             return Ok(false);
         }
+        if !self.resumed {
+            self.send_lines()?;
+        }
         // What an earlier life may have sent belongs here, and so does a line that fills the buffer.
-        match self.resumed || self.buffer.len_free() == 0 {
-            true => self.send_everything()?,
-            false => self.send_lines()?,
+        if self.resumed || self.buffer.len_free() == 0 {
+            self.send_everything()?;
         }
-        self.ask_for_the_next()
-    }
-
-    fn ask_for_the_next(&mut self) -> Result<bool> {
-        let Some(roll) = self.roll.as_mut().filter(|_| self.confirmed.position > 0) else { return Ok(false) };
-        if self.next.is_none() {
-            let rolled = Rolled { key: self.key.clone(), checkpoint: self.confirmed };
-            let key = roll.next_key.get_mut().unwrap_or_else(PoisonError::into_inner)(&rolled);
-            let headers = match key == self.key {
-                true => Err(Error::invalid_input("the next key is the old one")),
-                false => endpoint::check_key(&key).and_then(|()| self.options.headers(&key)),
+        if self.resumed && self.confirmed.position > 0 {
+            // What lies behind may be an earlier life's, still to be recognised.
+            return match self.ask().head() {
+                Seen::Object(head) => Ok(head.length <= self.confirmed.position),
+                Seen::Missing | Seen::Forbidden(_) => Ok(true),
+                Seen::Nothing(error) => Err(error.at(format_args!("end of {:?}", self.key))),
             };
-            let headers =
-                headers.map_err(|error| error.at(format_args!("roll_over from {:?} to {key:?}", self.key)))?;
-            self.next = Some((key, headers));
         }
-        Ok(true)
+        Ok(self.confirmed.position > 0)
     }
 
-    fn go_on_in_the_next(&mut self) {
-        if let Some((key, headers)) = self.next.take() {
-            (self.key, self.headers) = (key, headers);
-            (self.confirmed, self.existed, self.resumed) = (Checkpoint::default(), None, false);
-        }
+    fn go_on_in_the_next(&mut self) -> Result<()> {
+        let Some(roll) = &mut self.roll else { return Ok(()) };
+        let rolled = Rolled { key: self.key.clone(), checkpoint: self.confirmed };
+        let key = roll.next_key.get_mut().unwrap_or_else(PoisonError::into_inner)(&rolled);
+        let headers = match key == self.key {
+            true => Err(Error::invalid_input("the next key is the old one")),
+            false => endpoint::check_key(&key).and_then(|()| self.options.headers(&key)),
+        };
+        self.headers = headers.map_err(|error| error.at(format_args!("roll_over from {:?} to {key:?}", self.key)))?;
+        self.key = key;
+        (self.confirmed, self.existed) = (Checkpoint::default(), None);
+        Ok(())
     }
 
     fn append(&self) -> Append<'_> {

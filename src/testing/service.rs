@@ -363,7 +363,8 @@ fn spoil(reply: &mut Reply, fault: &Fault) {
         Fault::WithoutHeader(name) => reply.remove(name),
         Fault::Stale { length, crc64 } => {
             reply.status = 200;
-            ["x-oss-err", "x-oss-ec", CRC].iter().for_each(|name| reply.remove(name));
+            // It was not sealed then: an object that is does not grow.
+            ["x-oss-err", "x-oss-ec", "x-oss-sealed-time", CRC].iter().for_each(|name| reply.remove(name));
             reply.set("Content-Length", length);
             reply.set("x-oss-object-type", "Appendable");
             reply.set(NEXT, length);
