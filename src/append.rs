@@ -443,6 +443,14 @@ impl Append<'_> {
         }
     }
 
+    /// Does the object end at `position`? An append of nothing tells those who may not read, and changes nothing.
+    pub(crate) fn end_at(&self, position: u64) -> Option<Answer> {
+        let answer = self.append_nothing(Position { position, crc64: None }).ok()?;
+        let there =
+            answer.is_success() && answer.is_from_oss() && answer.number(response::NEXT_POSITION) == Some(position);
+        there.then_some(answer)
+    }
+
     fn append_nothing(&self, at: Position) -> Result<Answer, Lost> {
         let mut request = self.request(&Chunk::new(at, Some(0)));
         // Checksums of the body are not those of nothing.

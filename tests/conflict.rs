@@ -3,10 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test's way to fail, in its helpers too")]
 
 use oss_append::{
-    AppendOptions, Appender, Bucket, Checkpoint, Error, ErrorKind, Found, Outcome,
+    AppendOptions, Appender, Auth, Bucket, Checkpoint, Credentials, Error, ErrorKind, Found, Outcome,
     testing::{FakeOss, Fault},
 };
-use std::io::Write;
+use std::{
+    io::Write,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 fn start() -> (FakeOss, Bucket) {
     let oss = FakeOss::start().unwrap();
@@ -25,6 +33,19 @@ fn writer(bucket: &Bucket) -> Appender {
 
 fn hasty(oss: &FakeOss) -> Bucket {
     oss.builder("bucket").attempts(1).build().unwrap()
+}
+
+/// Its provider panics at the so manieth request from now on, once; at none while that is 0.
+fn panicking(oss: &FakeOss) -> (Bucket, Arc<AtomicU32>) {
+    let fuse = Arc::new(AtomicU32::new(0));
+    let (left, id, secret) = (Arc::clone(&fuse), oss.access_key_id().to_owned(), oss.access_key_secret().to_owned());
+    let auth = Auth::provider(move || {
+        let burnt = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) == Ok(1);
+        assert!(!burnt, "the provider panics");
+        Ok(Credentials::new(&id, &secret))
+    });
+    let bucket = Bucket::builder(auth, &oss.endpoint(), "bucket").region(oss.region()).attempts(1);
+    (bucket.backoff(Duration::ZERO, Duration::ZERO).build().unwrap(), fuse)
 }
 
 fn text(oss: &FakeOss) -> Option<String> {
@@ -372,6 +393,139 @@ fn resync_that_gets_no_answer_after_bytes_were_found_in_does_not_send_them_eithe
     log.write_all(b"i").unwrap();
     log.finish().unwrap();
     assert_eq!(text(&oss).unwrap(), "abcdefghXYZi");
+}
+
+#[test]
+fn resync_whose_look_fails_keeps_what_it_learned_on_the_way() {
+    let (oss, _) = start();
+    let mut log = writer(&hasty(&oss));
+    oss.inject(Fault::NoNext.and(Fault::StrangerAfter(b"XYZ".to_vec())));
+    oss.inject_on("HEAD", Fault::Refuse(503, "ServiceUnavailable"));
+    assert_eq!(verdict(&log.confirm().unwrap_err()), (ErrorKind::Protocol, Outcome::Unknown));
+    assert_eq!(log.in_doubt(), Some(5..8));
+
+    oss.inject_on("HEAD", Fault::Pass); // ours are found below a stranger's
+    oss.inject_on("HEAD", Fault::Refuse(503, "ServiceUnavailable"));
+    let error = log.resync().unwrap_err();
+    assert_eq!((error.code(), error.outcome()), (Some("ServiceUnavailable"), Outcome::Applied));
+    assert_eq!((log.pending(), log.in_doubt(), oss.faults_left()), (&b"fgh"[..], None, 0));
+    let error = log.confirm().unwrap_err();
+    assert_eq!(verdict(&error), (conflict(Found::Longer), Outcome::Applied));
+
+    let mut log = assert_sticky(&oss, log, &error);
+    oss.inject(Fault::Refuse(403, "AccessDenied")); // nobody asks for it
+    assert_eq!(log.resync().unwrap(), Checkpoint::default().advance("abcdefghXYZ"));
+    assert_eq!((log.pending(), oss.faults_left()), (&b""[..], 1));
+    assert_eq!(log.confirm().unwrap(), Checkpoint::default().advance("abcdefghXYZ"));
+    assert_eq!(text(&oss).unwrap(), "abcdefghXYZ");
+}
+
+#[test]
+fn a_provider_that_panics_inside_resync_makes_it_forget_nothing() {
+    let theirs = || Fault::StrangerAfter(b"XYZ".to_vec());
+    for (fault, head, kind, outcome) in [
+        (Fault::Damage, Fault::Pass, ErrorKind::Integrity, Outcome::Applied),
+        (Fault::LoseAnswer.and(theirs()), Fault::Pass, conflict(Found::Longer), Outcome::Applied),
+        (Fault::StrangerBefore(b"XYZ".to_vec()), Fault::Pass, conflict(Found::Longer), Outcome::NotApplied),
+        (Fault::NoNext.and(theirs()), Fault::Page(503), ErrorKind::Protocol, Outcome::Unknown),
+    ] {
+        for at in 1..=5 {
+            let (oss, _) = start();
+            let (bucket, fuse) = panicking(&oss);
+            let mut log = writer(&bucket);
+            oss.inject(fault.clone());
+            oss.inject_on("HEAD", head.clone());
+            let error = log.confirm().unwrap_err();
+            assert_eq!(verdict(&error), (kind, outcome), "{fault:?}");
+            let doubt = log.in_doubt();
+
+            oss.inject(Fault::Refuse(403, "AccessDenied")); // for a resend, which must not be
+            fuse.store(at, Ordering::SeqCst);
+            let result = catch_unwind(AssertUnwindSafe(|| log.resync()));
+            fuse.store(0, Ordering::SeqCst);
+            assert!(result.is_err() || at > 1, "{fault:?}: no request");
+            if result.is_err() {
+                // What was told before, or what was found before the panic; and nothing goes out.
+                assert_eq!(log.pending(), b"fgh", "{fault:?} at {at}");
+                let (before, again) = (oss.requests().len(), log.confirm().unwrap_err());
+                assert!(at > 1 || verdict(&again) == (kind, outcome), "{fault:?} at {at}: {again:?}");
+                assert!(at > 1 || log.in_doubt() == doubt, "{fault:?} at {at}: {:?}", log.in_doubt());
+                let more = log.write(b"more").unwrap_err();
+                assert_eq!(Error::find(&more).unwrap().to_string(), again.to_string());
+                assert_eq!(oss.requests().len(), before, "{fault:?} at {at}");
+                log.resync().unwrap();
+            }
+            assert_eq!(oss.faults_left(), 1, "{fault:?} at {at}: sent again");
+            let (object, rest) = (text(&oss).unwrap(), if outcome == Outcome::NotApplied { "fgh" } else { "" });
+            assert_eq!(log.pending(), rest.as_bytes(), "{fault:?} at {at}");
+            assert_eq!(
+                (log.in_doubt(), object.len()),
+                (None, if kind == ErrorKind::Integrity { 8 } else { 11 - rest.len() })
+            );
+            oss.inject(Fault::Pass);
+            if !rest.is_empty() {
+                assert_eq!(log.confirm().unwrap_err().code(), Some("AccessDenied")); // now it is asked for
+            }
+            assert_eq!(log.finish().unwrap(), Checkpoint::default().advance(&object).advance(rest));
+            assert_eq!(text(&oss).unwrap(), object + rest);
+        }
+    }
+}
+
+#[test]
+fn the_error_of_a_resync_that_could_not_look_says_what_became_of_the_pending_bytes() {
+    let theirs = || Fault::StrangerAfter(b"XYZ".to_vec());
+    for (fault, outcome, end) in [
+        (Fault::StrangerBefore(b"XYZ".to_vec()), Outcome::NotApplied, "abcdeXYZfgh"),
+        (Fault::LoseAnswer.and(theirs()), Outcome::Applied, "abcdefghXYZ"),
+        (Fault::NoNext, Outcome::Unknown, "abcdefgh"),
+    ] {
+        for (look, code) in [
+            (Fault::Refuse(503, "ServiceUnavailable"), Some("ServiceUnavailable")),
+            (Fault::Refuse(403, "AccessDenied"), Some("AccessDenied")),
+            (Fault::LoseAnswer, None),
+        ] {
+            let (oss, _) = start();
+            let mut log = writer(&hasty(&oss));
+            oss.inject(fault.clone());
+            if outcome == Outcome::Unknown {
+                oss.inject_on("HEAD", Fault::LoseAnswer);
+            }
+            assert_eq!(log.confirm().unwrap_err().outcome(), outcome, "{fault:?}");
+            let doubt = log.in_doubt();
+            if (outcome, code) == (Outcome::Unknown, Some("AccessDenied")) {
+                oss.inject(Fault::LoseAnswer); // a key that may not read presents them again
+            }
+            oss.inject_on("HEAD", look.clone());
+            let error = log.resync().unwrap_err();
+            assert_eq!(error.outcome(), outcome, "{fault:?}, {look:?}: {error:?}");
+            assert!(outcome == Outcome::Unknown || error.code() == code, "{look:?}: {error:?}");
+            assert_eq!((log.pending(), log.in_doubt()), (&b"fgh"[..], doubt), "{fault:?}, {look:?}");
+            assert_eq!(log.checkpoint(), Checkpoint::default().advance("abcde"));
+            log.resync().unwrap();
+            assert_eq!(log.finish().unwrap(), Checkpoint::default().advance(end), "{fault:?}, {look:?}");
+            assert_eq!(text(&oss).unwrap(), end, "{fault:?}, {look:?}");
+        }
+    }
+}
+
+#[test]
+fn a_resync_that_found_everything_in_and_could_not_look_does_not_deny_it() {
+    let (oss, _) = start();
+    let mut log = writer(&hasty(&oss));
+    oss.inject(Fault::NoNext);
+    oss.inject_on("HEAD", Fault::LoseAnswer);
+    assert_eq!(verdict(&log.confirm().unwrap_err()), (ErrorKind::Protocol, Outcome::Unknown));
+    oss.inject_on("HEAD", Fault::Pass); // they are found
+    oss.inject_on("HEAD", Fault::Refuse(503, "ServiceUnavailable"));
+    let error = log.resync().unwrap_err();
+    assert_eq!(error.code(), Some("ServiceUnavailable"));
+    assert_eq!((log.pending(), log.in_doubt()), (&b""[..], None));
+    assert_eq!(log.checkpoint(), Checkpoint::default().advance("abcdefgh"));
+    assert_ne!(error.outcome(), Outcome::NotApplied, "who was told Unknown would send them again: {error:?}");
+    log.write_all(b"i").unwrap();
+    log.finish().unwrap();
+    assert_eq!(text(&oss).unwrap(), "abcdefghi");
 }
 
 #[test]

@@ -424,3 +424,56 @@ fn resync_of_a_resumed_appender_moves_what_is_proved_not_to_be_in() {
     log.finish().unwrap();
     assert_eq!(text(&oss).unwrap(), "one\nXXXXtwo\n");
 }
+
+#[test]
+fn resync_leads_out_of_integrity_on_a_resumed_stream_with_more_pending() {
+    let (oss, bucket) = start();
+    let builder = bucket.appender("log").buffer_capacity(10).whole_lines(true);
+    let mut log = builder.resume(Checkpoint::default()).unwrap();
+    log.write_all(b"ours\nbb").unwrap();
+    oss.inject(Fault::Damage);
+    let error = log.write(b"cccccc\n").unwrap_err();
+    let error = Error::find(&error).unwrap();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Integrity, Outcome::Applied));
+    assert_eq!((log.pending(), log.in_doubt()), (&b"ours\nbb"[..], None));
+
+    // The 200 was for this life's request, so nothing of an earlier life is behind it.
+    let damaged = text(&oss).unwrap();
+    assert_eq!(log.resync().unwrap(), at(&damaged));
+    assert_eq!((log.pending(), log.in_doubt()), (&b"bb"[..], None));
+    log.write_all(b"cccccc\n").unwrap();
+    assert_eq!(log.finish().unwrap(), at(&damaged).advance("bbcccccc\n"));
+    assert_eq!(text(&oss).unwrap(), damaged + "bbcccccc\n");
+}
+
+#[test]
+fn a_not_applied_verdict_on_a_resumed_stream_leaves_nothing_in_doubt() {
+    // Somebody else's bytes are at the place.
+    let (oss, bucket) = start();
+    written(&oss, "one\nXXXX");
+    let builder = bucket.appender("log").buffer_capacity(8).whole_lines(true);
+    let mut log = builder.resume(at("one\n")).unwrap();
+    log.write_all(b"two\nth").unwrap();
+    let error = log.write(b"ree\n").unwrap_err();
+    let error = Error::find(&error).unwrap();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Conflict(Found::Longer), Outcome::NotApplied));
+    assert_eq!((log.pending(), log.in_doubt()), (&b"two\nth"[..], None));
+    assert_eq!(log.resync().unwrap(), at("one\nXXXX"));
+    assert_eq!((log.pending(), log.in_doubt()), (&b"two\nth"[..], None));
+    log.write_all(b"ree\n").unwrap();
+    assert_eq!(log.finish().unwrap(), at("one\nXXXXtwo\nthree\n"));
+    assert_eq!(text(&oss).unwrap(), "one\nXXXXtwo\nthree\n");
+
+    // Nothing can land there any more: an error that does not stay.
+    let (oss, bucket) = start();
+    oss.put_object("bucket", "log", b"one\n");
+    let mut log = bucket.appender("log").resume(at("one\n")).unwrap();
+    log.write_all(b"two\n").unwrap();
+    oss.inject(Fault::LoseRequest);
+    let error = log.confirm().unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::NotAppendable, Outcome::NotApplied));
+    assert_eq!((log.pending(), log.in_doubt()), (&b"two\n"[..], None));
+    let error = log.confirm().unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::NotAppendable, Outcome::NotApplied));
+    assert_eq!((log.into_parts(), text(&oss).unwrap()), ((at("one\n"), b"two\n".to_vec()), "one\n".to_owned()));
+}

@@ -135,6 +135,23 @@ fn a_record_longer_than_the_limit_gets_an_object_to_itself() {
 }
 
 #[test]
+fn a_line_shorter_than_the_buffer_is_not_torn_when_the_buffer_is_full_at_a_roll() {
+    let (oss, bucket) = start();
+    let (builder, asked) = rolling(bucket.appender("log").buffer_capacity(10), 15);
+    let mut log = builder.create_new().unwrap();
+    log.write_all(b"1234\n").unwrap();
+    log.flush().unwrap();
+    assert_eq!(log.write(b"aaaa\n").unwrap(), 5);
+    assert_eq!(log.write(b"bbbbb").unwrap(), 5);
+    assert_eq!(log.pending().len(), 10);
+    assert_eq!(log.write(b"b\n").unwrap(), 2);
+    assert_eq!((log.key(), log.pending(), log.in_doubt()), ("log-1", &b"bbbbbb\n"[..], None));
+    assert_eq!(asked.lock().unwrap()[0].checkpoint, at("1234\naaaa\n"));
+    assert_eq!(log.finish().unwrap(), at("bbbbbb\n"));
+    assert_eq!(all(&oss), ["1234\naaaa\n", "bbbbbb\n"]);
+}
+
+#[test]
 fn an_object_that_was_there_counts() {
     let (oss, bucket) = start();
     oss.append_as_stranger("bucket", "log", b"there\n");
@@ -197,6 +214,91 @@ fn a_write_longer_than_the_buffer_is_a_stream_and_rolls_as_one() {
     let objects = all(&oss);
     assert_eq!(objects.concat(), lines);
     assert!(objects.iter().all(|object| object.len() <= 20 + 8), "{:?}", objects.iter().map(String::len).max());
+}
+
+// ---- resumed ---------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_resumed_stream_in_other_cuts_does_not_roll_before_what_an_earlier_life_sent_is_recognised() {
+    let (oss, bucket) = start();
+    let (builder, _) = rolling(bucket.appender("log").whole_lines(false), 10);
+    let mut log = builder.create_new().unwrap();
+    log.write_all(b"abcde").unwrap();
+    log.write_all(b"fghij").unwrap();
+    assert_eq!(log.finish().unwrap(), at("abcdefghij"));
+
+    let (builder, asked) = rolling(bucket.appender("log").whole_lines(false), 10);
+    let mut log = builder.resume(Checkpoint::default()).unwrap();
+    for record in ["abc", "def", "ghi", "jkl"] {
+        assert_eq!(log.write(record.as_bytes()).unwrap(), 3);
+    }
+    // The `j` is in already.
+    assert_eq!((log.key(), log.pending(), log.in_doubt()), ("log", &b"jkl"[..], Some(9..12)));
+    assert_eq!((log.checkpoint(), asked.lock().unwrap().len()), (at("abcdefghi"), 0));
+    assert_eq!(log.confirm().unwrap(), at("abcdefghijkl"));
+    assert_eq!(log.in_doubt(), None);
+    log.write_all(b"mno").unwrap();
+    assert_eq!(log.finish().unwrap(), at("mno"));
+    assert_eq!(all(&oss), ["abcdefghijkl", "mno"]);
+    assert_eq!(asked.lock().unwrap()[0].checkpoint, at("abcdefghijkl"));
+}
+
+#[test]
+fn bytes_in_doubt_that_are_presented_with_more_in_one_record_stay_in_their_object() {
+    let (oss, _) = start();
+    let bucket = oss.builder("bucket").attempts(1).build().unwrap();
+    let (builder, _) = rolling(bucket.appender("log"), 10);
+    let mut log = builder.create_new().unwrap();
+    log.write_all(b"1234\n").unwrap();
+    log.confirm().unwrap();
+    log.write_all(b"ab\n").unwrap();
+    oss.inject(Fault::LoseAnswer);
+    oss.inject_on("HEAD", Fault::Refuse(503, "ServiceUnavailable"));
+    assert_eq!(log.confirm().unwrap_err().outcome(), Outcome::Unknown);
+    assert_eq!(log.in_doubt(), Some(5..8));
+    let (saved, mut bytes) = log.into_parts();
+    bytes.extend_from_slice(b"more\n");
+
+    let (builder, asked) = rolling(bucket.appender("log"), 10);
+    let mut log = builder.resume(saved).unwrap();
+    // While it cannot be asked, nothing is taken.
+    oss.inject_on("HEAD", Fault::Refuse(503, "ServiceUnavailable"));
+    log.write(&bytes).unwrap_err();
+    assert_eq!((log.pending(), asked.lock().unwrap().len()), (&b""[..], 0));
+    assert_eq!(log.write(&bytes).unwrap(), 8);
+    assert_eq!((log.key(), log.in_doubt()), ("log", Some(5..13)));
+    assert_eq!(log.confirm().unwrap(), at("1234\nab\nmore\n"));
+    log.write_all(b"c\n").unwrap();
+    assert_eq!(log.finish().unwrap(), at("c\n"));
+    assert_eq!(all(&oss), ["1234\nab\nmore\n", "c\n"]);
+    assert_eq!(asked.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_resumed_stream_recognises_what_an_earlier_life_sent_in_the_next_object_too() {
+    let records = ["aaaa\n", "bbbb\n", "cccc\n"];
+    let (oss, bucket) = start();
+    let (builder, _) = rolling(bucket.appender("log"), 10);
+    let mut log = builder.create_new().unwrap();
+    for record in records {
+        log.write_all(record.as_bytes()).unwrap();
+        log.flush().unwrap();
+    }
+    log.finish().unwrap();
+    assert_eq!(all(&oss), ["aaaa\nbbbb\n", "cccc\n"]);
+
+    let (builder, asked) = rolling(bucket.appender("log"), 10);
+    let mut log = builder.resume(Checkpoint::default()).unwrap();
+    for record in records {
+        log.write_all(record.as_bytes()).unwrap();
+        log.flush().unwrap();
+    }
+    assert_eq!((log.key(), log.pending(), log.checkpoint()), ("log-1", &b""[..], at("cccc\n")));
+    assert_eq!(log.resync().unwrap(), at("cccc\n"));
+    log.write_all(b"dddd\n").unwrap();
+    assert_eq!(log.finish().unwrap(), at("cccc\ndddd\n"));
+    assert_eq!(all(&oss), ["aaaa\nbbbb\n", "cccc\ndddd\n"]);
+    assert_eq!(asked.lock().unwrap().len(), 1);
 }
 
 // ---- the closure -----------------------------------------------------------------------------------------------------
@@ -294,6 +396,23 @@ fn the_closure_is_asked_once_per_roll_and_its_key_kept_for_every_retry() {
 }
 
 #[test]
+fn the_closure_is_told_the_true_end_and_only_asked_when_another_byte_comes() {
+    let (oss, bucket) = start();
+    let (builder, asked) = rolling(bucket.appender("log"), 10);
+    let mut log = builder.create_new().unwrap();
+    assert_eq!(log.copy_from(&b"aaaa\nbbbbb"[..]).unwrap(), 10); // full, and at its end
+    assert_eq!(log.copy_from(&b""[..]).unwrap(), 0);
+    assert_eq!(log.confirm().unwrap(), at("aaaa\nbbbbb"));
+    assert_eq!((log.key(), asked.lock().unwrap().len()), ("log", 0));
+    log.write_all(b"c\n").unwrap();
+    assert_eq!((log.key(), log.pending()), ("log-1", &b"c\n"[..]));
+    assert_eq!(asked.lock().unwrap()[0].checkpoint, at("aaaa\nbbbbb"));
+    assert_eq!(log.finish().unwrap(), at("c\n"));
+    assert_eq!(all(&oss), ["aaaa\nbbbbb", "c\n"]);
+    assert_eq!(asked.lock().unwrap().len(), 1);
+}
+
+#[test]
 fn the_next_object_must_be_new() {
     let (oss, bucket) = start();
     oss.append_as_stranger("bucket", "log-1", b"there");
@@ -327,6 +446,34 @@ fn an_invalid_next_key_is_a_clear_error_and_nothing_is_lost() {
         log.write_all(b"two\n").unwrap();
         log.finish().unwrap();
         assert_eq!(all(&oss), ["one\n", "two\n"]);
+    }
+}
+
+#[test]
+fn an_invalid_next_key_after_the_look_for_one_byte_more_loses_no_byte() {
+    for bad in ["", "/log", "log"] {
+        for (capacity, lines) in [(64, true), (64, false), (4, true), (3, false)] {
+            let (oss, bucket) = start();
+            let bad_once = Mutex::new(Some(bad.to_owned()));
+            let next = move |rolled: &Rolled| {
+                let next = if rolled.key == "log" { "log-1" } else { "log-2" };
+                bad_once.lock().unwrap().take().unwrap_or_else(|| next.to_owned())
+            };
+            let builder = bucket.appender("log").buffer_capacity(capacity).whole_lines(lines);
+            let mut log = builder.roll_over(4, next).create_new().unwrap();
+            let mut reader = Cursor::new(b"one\ntwo\n");
+            let error = log.copy_from(&mut reader).unwrap_err();
+            let error = Error::find(&error).unwrap();
+            let place = format!("{bad:?}, {capacity}, {lines}");
+            assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidInput, Outcome::NotApplied), "{place}");
+            // What was read is the appender's.
+            assert_eq!((reader.position(), log.key(), log.pending()), (5, "log", &b"t"[..]), "{place}");
+            assert_eq!((log.checkpoint(), log.in_doubt()), (at("one\n"), None), "{place}");
+            assert_eq!(log.copy_from(&mut reader).unwrap(), 3, "{place}");
+            log.finish().unwrap();
+            assert_eq!(all(&oss).concat(), "one\ntwo\n", "{place}");
+            assert!(!lines || all(&oss) == ["one\n", "two\n"], "{place}: {:?}", all(&oss));
+        }
     }
 }
 

@@ -1125,6 +1125,36 @@ fn h28_after_a_stale_answer_the_question_is_asked_again() {
 }
 
 #[test]
+fn h28_a_length_below_the_position_is_no_verdict_where_the_refusal_named_a_later_end() {
+    // A proxy sent it twice: the refusal is that of the second, and names the end behind the first.
+    for old in ["", "b", "bas", "base"] {
+        let stage = Stage::with("base");
+        let mut log = log(&stage.bucket(3)).open().unwrap();
+        stage.oss.inject(Fault::Duplicate);
+        stage.oss.inject_on("HEAD", Fault::Stale { length: old.len() as u64, crc64: Some(7) });
+        let error = put(&mut log, "ours").unwrap_err();
+        says(&error, LONGER, Outcome::Unknown);
+        assert_eq!(error.next_position(), Some(8));
+        assert_eq!(stage.calls_from(1), ["POST 4", "HEAD", "HEAD"], "{old:?}");
+        keeps(&log, "ours", Some(4..8));
+        says(&log.confirm().unwrap_err(), LONGER, Outcome::Unknown);
+        drop(log);
+        assert_eq!(stage.text(), "baseours");
+    }
+    // Nothing but old answers: that is none. The next call has a new one.
+    let stage = Stage::with("base");
+    let mut log = log(&stage.bucket(2)).open().unwrap();
+    stage.oss.inject(Fault::Duplicate);
+    (0..2).for_each(|_| stage.oss.inject_on("HEAD", stale("ba")));
+    says(&put(&mut log, "ours").unwrap_err(), LONGER, Outcome::Unknown);
+    keeps(&log, "ours", Some(4..8));
+    assert_eq!((stage.posts(), stage.oss.faults_left()), (1, 0));
+    let error = stage.bucket(1).append_object(KEY, at("base"), "ours").unwrap_err();
+    says(&error, LONGER, Outcome::Unknown);
+    assert_eq!(stage.text(), "baseours");
+}
+
+#[test]
 fn h28_a_caches_answer_is_no_answer() {
     let stage = Stage::with("base");
     let mut log = log(&stage.bucket(3)).open().unwrap();

@@ -266,7 +266,7 @@ impl Stream {
 
     /// Settles what is pending, then accepts the object as it is now. Until both are done nothing is accepted.
     pub(super) fn resync(&mut self) -> Result<()> {
-        let mut told = self.failed.clone();
+        let (mut told, before) = (self.failed.clone(), self.buffer.len());
         let settled = self.settle(&mut told);
         if settled.is_ok() && self.resumed && self.chunk.is_none() {
             // Nothing stands in the way. What lies behind may be an earlier life's, and still to be recognised.
@@ -286,6 +286,7 @@ impl Stream {
                 // The question failed, but what is pending is as it was told, or as it was found on the way.
                 Err(match &self.failed {
                     Some(told) => error.with_outcome(told.outcome()),
+                    None if self.buffer.len() < before => error.with_outcome(Outcome::Applied),
                     None => error,
                 })
             }
@@ -385,7 +386,8 @@ impl Stream {
             // What lies behind may be an earlier life's, still to be recognised.
             return match self.ask().head() {
                 Seen::Object(head) => Ok(head.length <= self.confirmed.position),
-                Seen::Missing | Seen::Forbidden(_) => Ok(true),
+                Seen::Missing => Ok(true),
+                Seen::Forbidden(_) => Ok(self.append().end_at(self.confirmed.position).is_some()),
                 Seen::Nothing(error) => Err(error.at(format_args!("end of {:?}", self.key))),
             };
         }
