@@ -161,7 +161,7 @@ fn errors_reach_the_user() {
     // The same byte as before: whose it is cannot be told.
     let (_, said) = run(&oss, "build_tool", &[("build.log", "built\n")]);
     assert!(said.contains("ask before sending again (Some(\"5FA4E5A0"), "{said}");
-    assert!(said.contains("mark: append to \"done\" at 0..1: the object goes on to 1"), "{said}");
+    assert!(said.contains("mark: append to \"done\" at 0..1: the object goes on beyond this position, to 1"), "{said}");
 
     oss.append_as_stranger("bucket", "k", b"1234");
     let (_, said) = run(&oss, "error_types", &[]);
