@@ -585,3 +585,24 @@ fn opening_again_is_the_other_way_on() {
     log.finish().unwrap();
     assert_eq!(text(&oss).unwrap(), "abcdeXfgh");
 }
+
+#[test]
+fn a_resync_that_settles_the_first_bytes_and_not_the_rest_leaves_the_rest_unknown() {
+    let oss = FakeOss::start().unwrap();
+    let bucket = oss.builder("bucket").attempts(1).build().unwrap();
+    bucket.append_object("log", 0, "first\nrest").unwrap(); // by an earlier life
+    let mut log = bucket.appender("log").whole_lines(true).buffer_capacity(10).resume(Checkpoint::default()).unwrap();
+    log.write_all(b"first\nrest").unwrap();
+    // The lines go out for the next byte, and nobody says what became of them; `rest` is behind them, never sent.
+    oss.inject_on("HEAD", Fault::Page(503));
+    log.write(b"!").unwrap_err();
+    oss.inject(Fault::LoseAnswer);
+    oss.inject_on("HEAD", Fault::Stale { length: 6, crc64: Some(Checkpoint::default().advance("first\n").crc64) });
+    oss.inject_on("HEAD", Fault::Page(503));
+    let error = log.resync().unwrap_err();
+    assert_eq!((error.outcome(), log.pending()), (Outcome::Unknown, &b"rest"[..]), "{error:?}");
+    assert_eq!(log.in_doubt(), Some(6..10));
+    log.resync().unwrap();
+    assert_eq!(log.finish().unwrap(), Checkpoint::default().advance("first\nrest"));
+    assert_eq!(oss.object("bucket", "log").unwrap(), b"first\nrest");
+}

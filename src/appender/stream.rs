@@ -273,7 +273,15 @@ impl Stream {
             self.failed = None;
             return Ok(());
         }
-        let settled = settled.and_then(|landed| Ok((landed, self.look()?)));
+        let settled = settled.and_then(|landed| match self.look() {
+            Ok(seen) => Ok((landed, seen)),
+            // The question failed, but what was pending is as it was told, or as it was found on the way.
+            Err(error) => Err(match &told {
+                Some(told) => error.with_outcome(told.outcome()),
+                None if self.buffer.len() < before => error.with_outcome(Outcome::Applied),
+                None => error,
+            }),
+        });
         match settled {
             Ok((landed, (end, existed))) => {
                 self.let_go(landed);
@@ -283,12 +291,7 @@ impl Stream {
             }
             Err(error) => {
                 self.failed = told.or_else(|| self.failed.take());
-                // The question failed, but what is pending is as it was told, or as it was found on the way.
-                Err(match &self.failed {
-                    Some(told) => error.with_outcome(told.outcome()),
-                    None if self.buffer.len() < before => error.with_outcome(Outcome::Applied),
-                    None => error,
-                })
+                Err(error)
             }
         }
     }
