@@ -115,9 +115,9 @@ impl Chunk {
         self.doubt || self.unsettled
     }
 
-    /// The same, should nothing more become known of it.
+    /// The same, should nothing more become known of it: as after the end of the program.
     pub(crate) fn in_doubt(&self) -> Self {
-        Self { doubt: true, unsettled: true, ..self.clone() }
+        Self { doubt: true, unsettled: true, resumed: true, ..self.clone() }
     }
 
     fn position(&self) -> u64 {

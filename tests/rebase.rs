@@ -4,10 +4,20 @@
 #![allow(clippy::unwrap_used, reason = "a test's way to fail, in its helpers too")]
 
 use oss_append::{
-    Appender, AppenderBuilder, Bucket, Checkpoint, Error, ErrorKind, Found, OnConflict, Outcome,
+    Appender, AppenderBuilder, Auth, Bucket, Checkpoint, Credentials, Error, ErrorKind, Found, OnConflict, Outcome,
     testing::{FakeOss, Fault},
 };
-use std::{collections::BTreeMap, io::Write, thread};
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 fn start() -> (FakeOss, Bucket) {
     let oss = FakeOss::start().unwrap();
@@ -459,4 +469,32 @@ fn whole_lines_are_on_unless_switched_off() {
         log.finish().unwrap();
         assert_eq!(text(&oss), expected);
     }
+}
+
+#[test]
+fn a_panic_behind_a_move_does_not_make_it_move_again() {
+    let oss = FakeOss::start().unwrap();
+    let (id, secret) = (oss.access_key_id().to_owned(), oss.access_key_secret().to_owned());
+    oss.create_bucket("bucket");
+    let (calls, panics_at) = (Arc::new(AtomicUsize::new(0)), 6);
+    let count = Arc::clone(&calls);
+    let auth = Auth::provider(move || {
+        assert_ne!(count.fetch_add(1, Ordering::Relaxed) + 1, panics_at, "this provider panics once");
+        Ok(Credentials::new(id.clone(), secret.clone()))
+    });
+    let builder = Bucket::builder(auth, &oss.endpoint(), "bucket").region("cn-hangzhou");
+    let bucket = builder.backoff(Duration::ZERO, Duration::ZERO).build().unwrap();
+    let mut log = bucket.appender("log").on_conflict(OnConflict::Rebase).open().unwrap(); // call 1
+    log.write_all(b"ours\n").unwrap();
+    oss.append_as_stranger("bucket", "log", b"theirs\n");
+    oss.inject(Fault::Pass); // 409: call 2; asked and read back: calls 3 and 4
+    oss.inject(Fault::LoseAnswer); // behind theirs: call 5; asked about: call 6
+    std::panic::catch_unwind(AssertUnwindSafe(|| log.confirm())).unwrap_err();
+    assert_eq!(oss.object("bucket", "log").unwrap(), b"theirs\nours\n");
+
+    // As after the end of the program: it may have moved, so it does not move again.
+    let error = log.confirm().unwrap_err();
+    assert_eq!((error.outcome(), log.pending()), (Outcome::Unknown, &b"ours\n"[..]), "{error:?}");
+    drop(log);
+    assert_eq!(oss.object("bucket", "log").unwrap(), b"theirs\nours\n");
 }

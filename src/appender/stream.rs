@@ -87,6 +87,10 @@ impl Stream {
                 }
             } else {
                 let room = self.make_room(1, false)?;
+                if room == 0 {
+                    // Others filled the object meanwhile. An empty read would look like the reader's end.
+                    continue;
+                }
                 let read = read_some(reader, self.buffer.free(room))?;
                 self.buffer.grow(read);
                 self.note_age();
