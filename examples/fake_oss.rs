@@ -1,6 +1,6 @@
 //! A fake OSS as a program, for trying out tools in any language. Runs until it is killed.
 //!
-//! `cargo run --example fake_oss --features testing -- --port 9000 --bucket logs`
+//! `cargo run --example fake_oss -- --port 9000 --bucket logs`
 
 use oss_append::testing::FakeOss;
 use std::{env, error::Error, thread};

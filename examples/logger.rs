@@ -3,7 +3,7 @@
 //! ```console
 //! $ cargo run --example logger
 //! no OSS_BUCKET set: using the fake
-//! 1000 records in 3 requests, confirmed up to v1:38890:...
+//! 1000 records in 3 requests, confirmed up to v1:42890:...
 //! ```
 //!
 //! With `OSS_BUCKET` and the other variables of `Bucket::from_env` set, it writes to `example/logger.log` there.
