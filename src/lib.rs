@@ -182,6 +182,9 @@ mod crc64;
 mod endpoint;
 mod error;
 mod files;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod internal;
 mod options;
 mod position;
 mod reader;

@@ -1,0 +1,81 @@
+//! The pure rooms: what an append costs before and after the network.
+//!
+//! ```console
+//! $ cargo bench --bench rooms
+//! ```
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use oss_append::{Appender, Credentials, internal, testing::FakeOss};
+use std::{hint::black_box, io::Write};
+
+const DENIED: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>\n  <Code>AccessDenied</Code>\n  \
+    <Message>You have no right to access this object.</Message>\n  <RequestId>534B371674E88A4D8906008B</RequestId>\n  \
+    <HostId>bucket.oss-cn-hangzhou.aliyuncs.com</HostId>\n  <EC>0003-00000001</EC>\n</Error>\n";
+
+fn crc64(c: &mut Criterion) {
+    let mut group = c.benchmark_group("crc64");
+    for size in [1 << 10, 64 << 10, 8 << 20] {
+        let bytes = vec![7; size];
+        group.throughput(Throughput::Bytes(size as u64));
+        group.bench_function(format!("of {} KiB", size >> 10), |b| b.iter(|| internal::crc64(black_box(&bytes))));
+    }
+    group.finish();
+    c.bench_function("crc64/join 8 MiB", |b| b.iter(|| internal::crc64_join(black_box(3), black_box(5), 8 << 20)));
+    c.bench_function("crc64/join 5 GiB - 1", |b| {
+        b.iter(|| internal::crc64_join(black_box(3), black_box(5), (5 << 30) - 1));
+    });
+    c.bench_function("crc64/go on from any", |b| b.iter(|| internal::crc64_going_on(black_box(3), b"")));
+}
+
+fn request(c: &mut Criterion) {
+    let keys = Credentials::new("LTAI5tExampleExampleExa", "ExampleSecretExampleSecretExam");
+    c.bench_function("request/make and sign an append", |b| {
+        b.iter(|| internal::signed_append(black_box("logs/2026/app.log"), 1 << 30, &keys, 1_764_590_400));
+    });
+    let plain = "logs/2026/11/28/host-17/application.log";
+    c.bench_function("request/escape a plain key", |b| b.iter(|| internal::escape_path(black_box(plain))));
+    let odd = "日志/2026 年/ärger+100%.log";
+    c.bench_function("request/escape a key of other letters", |b| b.iter(|| internal::escape_path(black_box(odd))));
+}
+
+fn response(c: &mut Criterion) {
+    let headers = vec![("x-oss-request-id".to_owned(), "534B371674E88A4D8906008B".to_owned())];
+    c.bench_function("response/read an error document", |b| {
+        b.iter_batched(
+            || (headers.clone(), DENIED.into()),
+            |(headers, body)| internal::refusal(403, headers, body),
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+/// Into the buffer only: it holds far more than a batch writes, and is thrown away unsent.
+fn write(c: &mut Criterion) {
+    const WRITES: usize = 10_000;
+    let oss = FakeOss::start().expect("loopback is there");
+    let bucket = oss.bucket("bucket");
+    let mut group = c.benchmark_group("appender");
+    for size in [10, 100, 1000] {
+        let record = vec![b'x'; size];
+        let open = || {
+            let mut appender = bucket.appender("log").buffer_capacity((WRITES + 1) * size).create_new().expect("good");
+            appender.write_all(&record).expect("there is room"); // the first allocates the buffer
+            appender
+        };
+        group.throughput(Throughput::Elements(WRITES as u64));
+        group.bench_function(format!("write {size} bytes"), |b| {
+            b.iter_batched(open, |appender| fill(appender, &record, WRITES), BatchSize::LargeInput);
+        });
+    }
+    group.finish();
+}
+
+fn fill(mut appender: Appender, record: &[u8], times: usize) -> Vec<u8> {
+    for _ in 0..times {
+        appender.write_all(black_box(record)).expect("there is room");
+    }
+    appender.into_parts().1
+}
+
+criterion_group!(benches, crc64, request, response, write);
+criterion_main!(benches);

@@ -1,0 +1,60 @@
+//! Doors into private rooms, for the benches and fuzz targets of this repository. Hidden, and outside of semver: what is
+//! here may change or go in any release.
+#![allow(missing_docs, reason = "nobody else is to use it")]
+
+use crate::{
+    Addressing, Credentials,
+    crc64::{self, Crc64},
+    endpoint::{self, Endpoint},
+    error::{Error, Result},
+    request::{Method, Request},
+    response::Answer,
+    sign,
+};
+
+pub fn crc64(bytes: &[u8]) -> u64 {
+    crc64::of(bytes)
+}
+
+pub fn crc64_join(a: u64, b: u64, length_of_b: u64) -> u64 {
+    crc64::join(a, b, length_of_b)
+}
+
+pub fn crc64_going_on(from: u64, bytes: &[u8]) -> u64 {
+    let mut crc = Crc64::starting_from(from);
+    crc.update(bytes);
+    crc.value()
+}
+
+pub fn escape_path(text: &str) -> String {
+    let mut escaped = String::new();
+    endpoint::escape_path(text, &mut escaped);
+    escaped
+}
+
+pub fn escape_query(text: &str) -> String {
+    let mut escaped = String::new();
+    endpoint::escape_query(text, &mut escaped);
+    escaped
+}
+
+/// The URL of a key at an endpoint.
+pub fn url(text: &str, region: Option<&str>, addressing: Option<Addressing>, key: &str) -> Result<String> {
+    endpoint::check_key(key)?;
+    Ok(Endpoint::new(text, "bucket", region, addressing, true)?.url(key, "append&position=0"))
+}
+
+/// An append as it goes out: made, signed, and its `authorization`.
+pub fn signed_append(key: &str, position: u64, credentials: &Credentials, time: u64) -> String {
+    let mut request = Request::new(Method::Post, key)
+        .query("append", "")
+        .query("position", position.to_string())
+        .header("content-type", "application/octet-stream");
+    sign::sign(&mut request, "bucket", credentials, "cn-hangzhou", time);
+    request.value("authorization").unwrap_or_default().to_owned()
+}
+
+/// What an answer that is no success is taken for.
+pub fn refusal(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Error {
+    Answer { status, headers, body }.error()
+}
