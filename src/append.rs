@@ -115,9 +115,9 @@ impl Chunk {
         self.doubt || self.unsettled
     }
 
-    /// The same, should nothing more become known of it: as after the end of the program.
+    /// The same, should nothing more become known of it.
     pub(crate) fn in_doubt(&self) -> Self {
-        Self { doubt: true, unsettled: true, resumed: true, ..self.clone() }
+        Self { doubt: true, unsettled: true, ..self.clone() }
     }
 
     fn position(&self) -> u64 {
@@ -426,14 +426,16 @@ impl Append<'_> {
     /// sends. An append of nothing at the same place is refused in the same way, and is small enough to be answered.
     ///
     /// At 0 it would make the object; at 1 it cannot, and an object that is absent or empty answers that 1 is not its
-    /// end, which is no reason.
+    /// end (or, should the service ever say so, that it is not there), which is no reason.
     fn reason(&self, chunk: &mut Chunk, course: &mut Course) -> Option<Step> {
         if !std::mem::take(&mut course.masked) || std::mem::replace(&mut course.probed, true) {
             return None;
         }
         let place = Position { position: chunk.position().max(1), crc64: None };
         let answer = self.append_nothing(place).ok().filter(Answer::is_refusal)?;
-        if chunk.position() == 0 && answer.number(response::NEXT_POSITION) == Some(0) {
+        let is_of_place =
+            answer.number(response::NEXT_POSITION) == Some(0) || answer.refusal().code.as_deref() == Some("NoSuchKey");
+        if chunk.position() == 0 && is_of_place {
             return None;
         }
         match self.after_refusal(chunk, &answer, false) {

@@ -652,3 +652,14 @@ impl std::io::Read for Changing<'_> {
         Ok(read)
     }
 }
+
+/// The reason for a reset is asked for by an append of nothing at 1. That there is no object is none.
+#[test]
+fn a_body_cut_on_its_way_to_an_absent_object_is_sent_again_whatever_the_probe_says_of_the_place() {
+    let oss = FakeOss::start().unwrap();
+    oss.inject(Fault::CutRequest(90_000));
+    oss.inject(Fault::Refuse(404, "NoSuchKey"));
+    let body = vec![b'x'; 8 << 20];
+    assert_eq!(oss.bucket("bucket").append_object("log", 0, &body).unwrap().next_position, 8 << 20);
+    assert_eq!(oss.object_len("bucket", "log"), Some(8 << 20));
+}

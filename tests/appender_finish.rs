@@ -297,6 +297,47 @@ fn dropping_after_a_conflict_sends_nothing() {
     assert_eq!((requests(&oss), text(&oss)), (before, None));
 }
 
+/// `first\n` is in, its answer and the question after it were lost; then a `resync` finds it, and fails.
+fn resynced_in_part(oss: &FakeOss) -> (Appender, Error) {
+    let bucket = hasty(oss);
+    let mut log = bucket.appender("log").whole_lines(true).buffer_capacity(10).open().unwrap();
+    log.write_all(b"first\nrest").unwrap();
+    oss.inject(Fault::LoseAnswer);
+    oss.inject_on("HEAD", Fault::Page(503));
+    log.write(b"!").unwrap_err();
+    oss.inject_on("HEAD", Fault::Pass);
+    oss.inject_on("HEAD", Fault::Page(503));
+    let error = log.resync().unwrap_err();
+    (log, error)
+}
+
+#[test]
+fn dropping_after_a_resync_that_failed_sends_nothing() {
+    let (oss, bucket) = start();
+    let log = holding(&bucket, "x\n");
+    (0..3).for_each(|_| oss.inject_on("HEAD", Fault::Page(503)));
+    let mut log = log;
+    assert_eq!(log.resync().unwrap_err().outcome(), Outcome::NotApplied);
+    drop(log);
+    assert_eq!(text(&oss), None);
+
+    let (log, _) = resynced_in_part(&oss);
+    assert_eq!(log.pending(), b"rest");
+    drop(log);
+    assert_eq!(text(&oss).unwrap(), "first\n");
+}
+
+#[test]
+fn the_outcome_of_a_resync_that_failed_is_that_of_what_is_still_pending() {
+    let oss = FakeOss::start().unwrap();
+    let (log, error) = resynced_in_part(&oss);
+    assert_eq!(
+        (log.pending(), log.in_doubt(), error.outcome()),
+        (&b"rest"[..], None, Outcome::NotApplied),
+        "{error:?}"
+    );
+}
+
 #[test]
 fn dropping_never_panics_even_if_the_progress_callback_does() {
     let (oss, bucket) = start();

@@ -599,7 +599,11 @@ fn a_stream_goes_on_over_5_gib_by_rolling() {
 
 #[test]
 fn a_limit_above_5_gib_rolls_at_5_gib() {
-    let (_oss, bucket) = start();
+    let (oss, bucket) = start();
+    oss.append_as_stranger("bucket", "log", b"x");
+    let said = ["Content-Length", "x-oss-next-append-position"].map(|name| Fault::WithHeader(name, "5368709120"));
+    let [length, end] = said;
+    oss.inject_on("HEAD", length.and(end).and(Fault::WithHeader("x-oss-hash-crc64ecma", "1")));
     let (builder, _) = rolling(bucket.appender("log"), u64::MAX);
     let mut log = builder.resume(Checkpoint { position: GIB_5, crc64: 1 }).unwrap();
     log.write_all(b"1\n").unwrap();
@@ -620,5 +624,82 @@ fn the_services_own_smaller_limit_is_too_large_and_loses_nothing() {
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::TooLarge, Outcome::NotApplied));
         assert_eq!(log.into_parts(), (at("abcd"), b"efgh".to_vec()));
         assert_eq!(text(&oss, "log").unwrap(), "abcd");
+    }
+}
+
+// ---- away from what is not what it was -------------------------------------------------------------------------------
+
+#[test]
+fn a_resumed_stream_does_not_roll_away_from_an_object_that_is_not_what_it_was() {
+    type Act = fn(&FakeOss);
+    let acts: [(Act, Found); 3] = [
+        (|oss| assert!(oss.delete_object("bucket", "log")), Found::Missing),
+        (|oss| oss.replace_object("bucket", "log", b"o"), Found::Shorter),
+        (|oss| oss.replace_object("bucket", "log", b"xxx\n"), Found::Different),
+    ];
+    for (act, found) in acts {
+        let (oss, bucket) = start();
+        oss.append_as_stranger("bucket", "log", b"old\n");
+        act(&oss);
+        let (builder, asked) = rolling(bucket.appender("log"), 6);
+        let mut log = builder.resume(at("old\n")).unwrap();
+        for _ in 0..2 {
+            let error = log.write(b"new\n").unwrap_err();
+            let error = Error::find(&error).unwrap();
+            assert_eq!((error.kind(), error.outcome()), (ErrorKind::Conflict(found), Outcome::NotApplied), "{error:?}");
+        }
+        assert!(asked.lock().unwrap().is_empty() && posts(&oss).is_empty());
+
+        // The way out of a conflict: the object as it is now.
+        let there = text(&oss, "log").unwrap_or_default();
+        assert_eq!(log.resync().unwrap(), at(&there));
+        log.write_all(b"new\n").unwrap();
+        log.finish().unwrap();
+        assert_eq!(all(&oss).concat(), there + "new\n");
+    }
+}
+
+#[test]
+fn nor_does_copying_into_it() {
+    let (oss, bucket) = start();
+    let (builder, asked) = rolling(bucket.appender("log"), 4);
+    let mut log = builder.resume(at("old\n")).unwrap();
+    let error = log.copy_from(&b"new\n"[..]).unwrap_err();
+    assert_eq!(Error::find(&error).unwrap().kind(), ErrorKind::Conflict(Found::Missing));
+    assert!(asked.lock().unwrap().is_empty() && posts(&oss).is_empty());
+}
+
+#[test]
+fn with_a_key_that_may_only_write_a_resumed_stream_recognises_its_own_bytes_before_it_rolls() {
+    let (oss, bucket) = start();
+    oss.append_as_stranger("bucket", "log", b"old\naaaa\n"); // by an earlier life
+    ["HEAD", "GET"].iter().for_each(|method| oss.forbid(method));
+    let (builder, asked) = rolling(bucket.appender("log"), 6);
+    let mut log = builder.resume(at("old\n")).unwrap();
+    log.write_all(b"aaaa\n").unwrap();
+    log.confirm().unwrap();
+    assert!(asked.lock().unwrap().is_empty());
+    assert_eq!(all(&oss), ["old\naaaa\n"]);
+}
+
+#[test]
+fn after_a_roll_that_failed_dropping_sends_nothing() {
+    type Roll = fn(&mut oss_append::Appender) -> io::Error;
+    let rolls: [Roll; 2] = [
+        |log| {
+            log.write_all(b"one\n").unwrap();
+            log.write_all(b"tw").unwrap();
+            log.write(b"o\n").unwrap_err()
+        },
+        |log| log.copy_from(&b"one\ntwo\n"[..]).unwrap_err(),
+    ];
+    for roll in rolls {
+        let (oss, bucket) = start();
+        let mut log = bucket.appender("log").roll_over(6, |_| String::new()).create_new().unwrap();
+        let error = roll(&mut log);
+        assert_eq!(Error::find(&error).unwrap().kind(), ErrorKind::InvalidInput);
+        assert!(!log.pending().is_empty());
+        drop(log);
+        assert_eq!(text(&oss, "log").unwrap(), "one\n");
     }
 }

@@ -15,6 +15,7 @@ use crate::{
 use std::{
     io::{self, Read},
     ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::PoisonError,
     time::{Duration, Instant},
 };
@@ -206,10 +207,19 @@ impl Stream {
     }
 
     fn deliver(&mut self, mut chunk: Chunk) -> Result<()> {
-        // Should a provider or a progress callback panic in here, this is what is known of the bytes.
-        (self.chunk, self.reported) = (Some(chunk.in_doubt()), true);
+        self.reported = true;
         let bytes = &self.buffer.bytes()[..length_of(&chunk)];
-        let result = self.append().run(&mut chunk, &mut Body::from(bytes));
+        let run = AssertUnwindSafe(|| self.append().run(&mut chunk, &mut Body::from(bytes)));
+        // A provider or a callback may panic in there, and the chunk is then where it had come to.
+        let result = catch_unwind(run);
+        // It moved behind what others appended, which was proved: that is where it may be now.
+        if let (true, Some(crc64)) = (chunk.start.position > self.confirmed.position, chunk.start.crc64) {
+            self.confirmed = Checkpoint { position: chunk.start.position, crc64 };
+        }
+        let result = result.unwrap_or_else(|panic| {
+            self.chunk = Some(chunk.in_doubt());
+            resume_unwind(panic)
+        });
         self.chunk = None;
         match result {
             Ok(landed) => {
@@ -223,10 +233,6 @@ impl Stream {
                 Ok(())
             }
             Err(error) => {
-                // It moved behind what others appended, which was proved: that is where it may be now.
-                if let (true, Some(crc64)) = (chunk.start.position > self.confirmed.position, chunk.start.crc64) {
-                    self.confirmed = Checkpoint { position: chunk.start.position, crc64 };
-                }
                 // A 200 of its own, or the proof that it is not in: nothing of an earlier life is behind that.
                 let proved = error.outcome() == Outcome::NotApplied && !chunk.is_open();
                 self.resumed &= !proved && error.kind() != ErrorKind::Integrity;
@@ -282,7 +288,9 @@ impl Stream {
             // The question failed, but what was pending is as it was told, or as it was found on the way.
             Err(error) => Err(match &told {
                 Some(told) => error.with_outcome(told.outcome()),
-                None if self.buffer.len() < before => error.with_outcome(Outcome::Applied),
+                // All of it was found. Of what is left only an earlier life can have sent anything.
+                None if self.buffer.len() < before && self.buffer.is_empty() => error.with_outcome(Outcome::Applied),
+                None if self.resumed && !self.buffer.is_empty() => error.with_outcome(Outcome::Unknown),
                 None => error,
             }),
         });
@@ -295,6 +303,7 @@ impl Stream {
             }
             Err(error) => {
                 self.failed = told.or_else(|| self.failed.take());
+                self.reported = true;
                 Err(error)
             }
         }
@@ -391,14 +400,31 @@ impl Stream {
         }
         if self.resumed && self.confirmed.position > 0 {
             // What lies behind may be an earlier life's, still to be recognised.
-            return match self.ask().head() {
-                Seen::Object(head) => Ok(head.length <= self.confirmed.position),
-                Seen::Missing => Ok(true),
-                Seen::Forbidden(_) => Ok(self.append().end_at(self.confirmed.position).is_some()),
-                Seen::Nothing(error) => Err(error.at(format_args!("end of {:?}", self.key))),
-            };
+            return self.nothing_lies_behind();
         }
         Ok(self.confirmed.position > 0)
+    }
+
+    /// Does the object end where this stream does? What it should hold by now and does not is a conflict.
+    fn nothing_lies_behind(&mut self) -> Result<bool> {
+        let Checkpoint { position, crc64 } = self.confirmed;
+        let (found, end) = match self.ask().head() {
+            Seen::Object(head) if head.length > position => return Ok(false),
+            Seen::Object(head) if head.length < position => (Found::Shorter, head.length),
+            Seen::Object(head) if head.crc64.is_none_or(|theirs| theirs == crc64) => return Ok(true),
+            Seen::Object(head) => (Found::Different, head.length),
+            Seen::Missing => (Found::Missing, 0),
+            Seen::Forbidden(_) => return Ok(self.append().end_at(position).is_some()),
+            Seen::Nothing(error) => {
+                self.reported = true;
+                return Err(error.at(format_args!("end of {:?}", self.key)));
+            }
+        };
+        let what = format!("{:?} does not hold what was confirmed, up to {position}", self.key);
+        let error = Error::new(ErrorKind::Conflict(found), what).with_next_position(Some(end));
+        // Nothing of an earlier life is there to be recognised.
+        (self.failed, self.resumed) = (Some(error.clone()), false);
+        Err(error)
     }
 
     fn go_on_in_the_next(&mut self) -> Result<()> {
@@ -409,7 +435,10 @@ impl Stream {
             true => Err(Error::invalid_input("the next key is the old one")),
             false => endpoint::check_key(&key).and_then(|()| self.options.headers(&key)),
         };
-        self.headers = headers.map_err(|error| error.at(format_args!("roll_over from {:?} to {key:?}", self.key)))?;
+        let place = format_args!("roll_over from {:?} to {key:?}", self.key);
+        // What is pending goes nowhere after that, unless another call says where.
+        self.reported |= headers.is_err();
+        self.headers = headers.map_err(|error| error.at(place))?;
         self.key = key;
         (self.confirmed, self.existed) = (Checkpoint::default(), None);
         Ok(())

@@ -1,0 +1,148 @@
+//! Promise: a provider that panics in the middle of an append changes nothing about exactly once. Whoever catches the
+//! panic and goes on is told the truth, as after any other fault.
+
+mod common;
+
+use common::{BUCKET, KEY, Stage, at, keeps, log, says, settled};
+use oss_append::{Auth, Bucket, Checkpoint, Credentials, ErrorKind, Found, OnConflict, Outcome, testing::Fault};
+use std::{
+    io::Write,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+/// Counts down with every request; the provider panics when it comes to 1.
+#[derive(Clone, Default)]
+struct Fuse(Arc<AtomicUsize>);
+
+impl Fuse {
+    fn bucket(&self, stage: &Stage) -> Bucket {
+        let fuse = self.clone();
+        let (id, secret) = (stage.oss.access_key_id().to_owned(), stage.oss.access_key_secret().to_owned());
+        let auth = Auth::provider(move || {
+            let left = fuse.0.load(Ordering::Relaxed);
+            fuse.0.store(left.saturating_sub(1), Ordering::Relaxed);
+            assert_ne!(left, 1, "the provider panics");
+            Ok(Credentials::new(id.clone(), secret.clone()))
+        });
+        let builder = Bucket::builder(auth, &stage.oss.endpoint(), BUCKET).region(stage.oss.region());
+        builder.backoff(Duration::ZERO, Duration::ZERO).build().unwrap()
+    }
+
+    /// Calls, and sees the panic before the `nth` request from now.
+    #[track_caller]
+    fn burns_at<T>(&self, nth: usize, call: impl FnOnce() -> T) {
+        self.0.store(nth, Ordering::Relaxed);
+        assert!(catch_unwind(AssertUnwindSafe(call)).is_err(), "it should have panicked");
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_strangers_record_equal_to_the_first_of_ours_is_not_taken_for_it() {
+    for (policy, write_only) in [(OnConflict::Fail, false), (OnConflict::Fail, true), (OnConflict::Rebase, false)] {
+        let (stage, fuse) = (Stage::empty(), Fuse::default());
+        let mut log = log(&fuse.bucket(&stage)).on_conflict(policy).open().unwrap();
+        log.write_all(b"tick\nours\n").unwrap();
+        fuse.burns_at(1, || log.confirm());
+        assert!(stage.is_absent());
+        stage.oss.append_as_stranger(BUCKET, KEY, b"tick\n");
+        if write_only {
+            ["HEAD", "GET"].iter().for_each(|method| stage.oss.forbid(method));
+        }
+
+        match policy {
+            OnConflict::Rebase => {
+                log.confirm().unwrap();
+                settled(&log, &stage, "tick\ntick\nours\n");
+            }
+            _ => {
+                says(&log.confirm().unwrap_err(), ErrorKind::Conflict(Found::Longer), Outcome::NotApplied);
+                keeps(&log, "tick\nours\n", None);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_strangers_longer_record_that_begins_like_ours_is_a_plain_conflict() {
+    let (stage, fuse) = (Stage::empty(), Fuse::default());
+    let mut log = log(&fuse.bucket(&stage)).open().unwrap();
+    log.write_all(b"2026 ours\n").unwrap();
+    fuse.burns_at(1, || log.confirm());
+    stage.oss.append_as_stranger(BUCKET, KEY, b"2026 theirs\n");
+
+    says(&log.confirm().unwrap_err(), ErrorKind::Conflict(Found::Longer), Outcome::NotApplied);
+    log.resync().unwrap();
+    log.confirm().unwrap();
+    settled(&log, &stage, "2026 theirs\n2026 ours\n");
+}
+
+#[test]
+fn foreign_bytes_behind_ours_are_named() {
+    let (stage, fuse) = (Stage::empty(), Fuse::default());
+    let mut log = log(&fuse.bucket(&stage)).open().unwrap();
+    log.write_all(b"ours\n").unwrap();
+    stage.oss.inject(Fault::LoseAnswer.and(Fault::StrangerAfter(b"theirs\n".to_vec())));
+    fuse.burns_at(2, || log.confirm());
+    assert_eq!(stage.text(), "ours\ntheirs\n");
+
+    says(&log.confirm().unwrap_err(), ErrorKind::Conflict(Found::Longer), Outcome::Applied);
+    log.resync().unwrap();
+    settled(&log, &stage, "ours\ntheirs\n");
+}
+
+#[test]
+fn bytes_that_are_in_already_are_found_after_it() {
+    let (stage, fuse) = (Stage::with("old\n"), Fuse::default());
+    let mut log = log(&fuse.bucket(&stage)).open().unwrap();
+    log.write_all(b"ours\n").unwrap();
+    stage.oss.inject(Fault::LoseAnswer);
+    fuse.burns_at(2, || log.confirm());
+    keeps(&log, "ours\n", Some(4..9));
+
+    log.confirm().unwrap();
+    settled(&log, &stage, "old\nours\n");
+    assert_eq!(stage.posts(), 1);
+}
+
+/// A chunk of a shared log that moved behind `theirs\n`, landed there, and whose answer was lost; the provider panicked
+/// when it was to be asked about.
+fn moved_and_landed(stage: &Stage, fuse: &Fuse) -> oss_append::Appender {
+    let mut log = log(&fuse.bucket(stage)).on_conflict(OnConflict::Rebase).open().unwrap();
+    log.write_all(b"ours\n").unwrap();
+    stage.oss.append_as_stranger(BUCKET, KEY, b"theirs\n");
+    stage.oss.inject(Fault::Pass);
+    stage.oss.inject(Fault::LoseAnswer);
+    fuse.burns_at(5, || log.confirm());
+    assert_eq!(stage.text(), "theirs\nours\n");
+    log
+}
+
+#[test]
+fn a_chunk_that_had_moved_is_looked_for_where_it_went() {
+    let (stage, fuse) = (Stage::empty(), Fuse::default());
+    let mut log = moved_and_landed(&stage, &fuse);
+    keeps(&log, "ours\n", Some(7..12));
+    assert_eq!(log.checkpoint(), at("theirs\n"));
+
+    log.confirm().unwrap();
+    settled(&log, &stage, "theirs\nours\n");
+}
+
+#[test]
+fn a_chunk_that_had_moved_is_resumed_where_it_went() {
+    for policy in [OnConflict::Fail, OnConflict::Rebase] {
+        let (stage, fuse) = (Stage::empty(), Fuse::default());
+        let (end, bytes): (Checkpoint, _) = moved_and_landed(&stage, &fuse).into_parts();
+
+        let mut log = log(&fuse.bucket(&stage)).on_conflict(policy).resume(end).unwrap();
+        log.write_all(&bytes).unwrap();
+        log.confirm().unwrap();
+        settled(&log, &stage, "theirs\nours\n");
+    }
+}
