@@ -1,6 +1,8 @@
 //! Promise: a provider that panics in the middle of an append changes nothing about exactly once. Whoever catches the
 //! panic and goes on is told the truth, as after any other fault.
 
+#![allow(clippy::unwrap_used, reason = "a test's way to fail, in its helpers too")]
+
 mod common;
 
 use common::{BUCKET, KEY, Stage, at, keeps, log, says, settled};
