@@ -30,6 +30,7 @@ use crate::{
     client::{Client, Mended},
     crc64,
     error::{Error, ErrorKind, Found, Outcome, Result},
+    event::Place,
     options::Headers,
     position::{Appended, Checkpoint, Position, SIZE_LIMIT},
     request::{CONTENT_MD5, Method, Request},
@@ -41,11 +42,13 @@ use settle::Question;
 use std::{borrow::Cow, io, time::Duration};
 
 mod settle;
+mod tell;
 
 /// A busy object moves its end all the time; somewhere it must be said that there is no getting through.
 const MOVES: u32 = 16;
 /// Below this a body is sent again as cheaply as its refusal is asked for.
 const SMALL: u64 = 64 << 10;
+const WRONG_CRC: &str = "the object's CRC-64 is not what it should be after this append";
 
 /// What stays the same for all attempts of one append.
 #[derive(Clone, Copy)]
@@ -174,6 +177,8 @@ struct Course {
     /// The last attempt broke off as it would if a refusal had come while the body was still going out.
     masked: bool,
     probed: bool,
+    /// Was there anything to tell? Then the end is told as well.
+    troubled: bool,
 }
 
 impl Append<'_> {
@@ -188,18 +193,28 @@ impl Append<'_> {
             asked: false,
             masked: false,
             probed: false,
+            troubled: false,
         };
         let landed = self.go(chunk, body, &mut course);
         match &landed {
             Ok(_) => chunk.clear(),
             Err(error) => chunk.unsettled = error.outcome() == Outcome::Unknown,
         }
-        landed.map_err(|error| error.at(self.place(chunk)))
+        let landed = landed.map_err(|error| error.at(self.place(chunk)));
+        self.tell_end(chunk, &course, &landed);
+        landed
     }
 
-    /// One attempt and no more, for a destructor: nothing is asked, nothing repeated, nobody told.
+    /// One attempt and no more, for a destructor: nothing is asked, nothing repeated, and only the hook told.
     pub(crate) fn try_once(&self, chunk: &mut Chunk, body: &mut Body<'_>) {
-        let _ = self.attempt(chunk, body, &mut Mended::default(), &mut false);
+        let error = match self.attempt(chunk, body, &mut Mended::default(), &mut false) {
+            Step::Done(_) => return,
+            Step::Again(error, _) | Step::GiveUp(error) | Step::Stop(error) => error.with_outcome(chunk.outcome()),
+            Step::Ask(question) => question.error.with_outcome(chunk.outcome()),
+            Step::Verify(_) => Error::new(ErrorKind::Integrity, WRONG_CRC).with_outcome(Outcome::Applied),
+            Step::Present | Step::Moved => Error::new(ErrorKind::Service, "the date or the credentials were refused"),
+        };
+        self.tell_failed(chunk, &error.at(format_args!("{}, by a destructor", self.place(chunk))));
     }
 
     fn go(&self, chunk: &mut Chunk, body: &mut Body<'_>, course: &mut Course) -> Result<Landed> {
@@ -228,20 +243,24 @@ impl Append<'_> {
                     self.attempt(chunk, body, &mut course.mended, &mut course.masked)
                 }
                 Step::Ask(question) => self.ask(chunk, body, course, question),
-                Step::Verify(crc64) => self.verify(chunk, crc64),
+                Step::Verify(crc64) => {
+                    course.troubled = true;
+                    self.verify(chunk, crc64)
+                }
                 Step::GiveUp(error) => return self.give_up(chunk, body, course, error),
                 Step::Moved if course.moves >= MOVES => {
                     return Err(conflict(Found::Longer, "others append faster than this can follow", chunk.position()));
                 }
                 Step::Moved => {
                     course.moves += 1;
-                    course.pauses.wait(None);
+                    course.pauses.wait(None, |_| {});
                     Step::Present
                 }
                 Step::Again(error, retry_after) => {
                     course.attempts += 1;
                     if course.attempts < self.client.policy.attempts && body.can_be_sent() {
-                        course.pauses.wait(retry_after);
+                        course.troubled = true;
+                        course.pauses.wait(retry_after, |pause| self.tell_retry(chunk, course.attempts, pause, &error));
                         self.reason(chunk, course).unwrap_or(Step::Present)
                     } else {
                         Step::GiveUp(error)
@@ -380,6 +399,7 @@ impl Append<'_> {
 
     /// The answer says that the bytes are in, and that the object's CRC is not what it should be.
     fn verify(&self, chunk: &mut Chunk, ours: u64) -> Step {
+        self.tell_ask(chunk, Duration::ZERO, &Error::new(ErrorKind::Integrity, WRONG_CRC));
         let length = match self.question().head() {
             Seen::Object(head) if (head.length, head.crc64) == (chunk.end(), Some(ours)) => {
                 return Step::Done(chunk.landed(Some(ours), None));
@@ -402,7 +422,7 @@ impl Append<'_> {
                 "the bytes are in unharmed, but what lies before them is not what was appended: its CRC-64 differs"
             }
             Some(_) => "the bytes were damaged on their way: what is in the object has another CRC-64",
-            None => "the object's CRC-64 is not what it should be after this append",
+            None => WRONG_CRC,
         };
         let error = Error::new(ErrorKind::Integrity, what);
         Step::Stop(error.with_outcome(Outcome::Applied).with_next_position(Some(chunk.end())))
@@ -464,11 +484,8 @@ impl Append<'_> {
         Ask { client: self.client, key: self.key, payer: self.headers.request_payer() }
     }
 
-    fn place(&self, chunk: &Chunk) -> String {
-        match chunk.length {
-            Some(_) => format!("append to {:?} at {}..{}", self.key, chunk.position(), chunk.end()),
-            None => format!("append to {:?} at {}", self.key, chunk.position()),
-        }
+    fn place(&self, chunk: &Chunk) -> Place<'_> {
+        Place::append(self.key, chunk.position(), chunk.length)
     }
 }
 

@@ -182,11 +182,12 @@ impl Write for Appender {
 }
 
 impl Drop for Appender {
-    /// One attempt, without pauses, questions or roll-over, its result untold. None at all if a failure was reported
+    /// One attempt, without pauses, questions or roll-over; only a [hook](crate::BucketBuilder::on_event) is told if it
+    /// fails. None at all if a failure was reported
     /// or bytes are in doubt: whoever was told that they did not get through may have put them elsewhere.
     fn drop(&mut self) {
         if let Some(inner) = &mut self.inner {
-            // A progress callback or a provider may panic, and a destructor may be running because of a panic.
+            // A progress callback, a provider or a hook may panic, and a destructor may be running because of a panic.
             let _ = catch_unwind(AssertUnwindSafe(|| inner.last_attempt()));
         }
     }

@@ -5,7 +5,7 @@
 use crate::{
     client::{Client, Try},
     crc64::{self, Crc64},
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Result},
     position::Position,
     request::{CACHE_CONTROL, Method, RANGE, Request, X_OSS_RANGE_BEHAVIOR},
     response::{self, Answer},
@@ -87,7 +87,7 @@ impl Ask<'_> {
     pub(crate) fn head(&self) -> Seen {
         // Caches on the way (a CDN on a custom domain) must not answer for the service.
         let mut request = self.paid(Request::new(Method::Head, self.key)).header(CACHE_CONTROL, "no-cache");
-        let seen = self.client.persist(|| match self.client.once(&mut request) {
+        let seen = self.client.persist(&mut request, |request| match self.client.once(request) {
             Ok(answer) => match read_head(&answer) {
                 Seen::Nothing(error) => Try::Again(error, answer.retry_after()),
                 seen => Try::Done(seen),
@@ -99,14 +99,6 @@ impl Ask<'_> {
 
     /// GET from `expected.position`: to the object's end if that is near, else only what is expected. `None`: no answer.
     pub(crate) fn read_back(&self, expected: &Expected<'_>, length: u64) -> Option<ReadBack> {
-        let tried = self.client.persist(|| match self.read_once(expected, length) {
-            Some(read) => Try::Done(read),
-            None => Try::Again(Error::new(ErrorKind::Transport, "the object's bytes could not be read back"), None),
-        });
-        tried.ok()
-    }
-
-    fn read_once(&self, expected: &Expected<'_>, length: u64) -> Option<ReadBack> {
         let from = expected.position;
         let end = from + expected.length;
         let whole_tail = length.saturating_sub(end) <= READ_LIMIT;
@@ -120,14 +112,26 @@ impl Ask<'_> {
             .header(X_OSS_RANGE_BEHAVIOR, "standard")
             .header(CACHE_CONTROL, "no-cache")
             .header("accept-encoding", "identity");
-        let (answer, incoming) = self.client.open(&mut self.paid(request)).ok()?;
+        let tried = self.client.persist(&mut self.paid(request), |request| {
+            match self.read_once(request, expected, whole_tail) {
+                Ok(read) => Try::Done(read),
+                Err(error) => Try::Again(error, None),
+            }
+        });
+        tried.ok()
+    }
+
+    fn read_once(&self, request: &mut Request, expected: &Expected<'_>, whole_tail: bool) -> Result<ReadBack> {
+        let from = expected.position;
+        let unread = || Error::new(ErrorKind::Transport, "the object's bytes could not be read back");
+        let (answer, incoming) = self.client.open(request).map_err(|lost| lost.error)?;
         if answer.status != 206 || !is_current(&answer) {
-            return None;
+            return Err(if answer.is_success() { unread() } else { answer.error() });
         }
-        let (last, length) = answer.content_range(from)?;
+        let (last, length) = answer.content_range(from).ok_or_else(unread)?;
         // All that was asked for, or it proves nothing: a slice would look like an object without our bytes.
-        if last + 1 != if whole_tail { length } else { end.min(length) } {
-            return None;
+        if last + 1 != if whole_tail { length } else { length.min(from + expected.length) } {
+            return Err(unread());
         }
         let (mut common, mut ours, mut tail, mut left) =
             (Common::new(expected), Crc64::new(), Crc64::new(), last + 1 - from);
@@ -135,7 +139,10 @@ impl Ask<'_> {
         let whole = left >= expected.length;
         let (mut incoming, mut piece) = (incoming.take(left), vec![0; PIECE]);
         while left > 0 {
-            let read = incoming.read(&mut piece).ok().filter(|read| *read > 0)?;
+            let read = incoming.read(&mut piece).map_err(|cause| unread().with_source(cause))?;
+            if read == 0 {
+                return Err(unread());
+            }
             let bytes = &piece[..read];
             let first = &bytes[..usize::try_from(ours_left).map_or(read, |n| n.min(read))];
             ours.update(first);
@@ -144,7 +151,7 @@ impl Ask<'_> {
             ours_left -= first.len() as u64;
             left -= read as u64;
         }
-        Some(ReadBack {
+        Ok(ReadBack {
             length,
             crc64: answer.number(response::CRC64),
             ours: whole && ours.value() == expected.crc64 && common.is_whole(),

@@ -8,6 +8,7 @@ use crate::{
     clock::Clock,
     endpoint::{self, Addressing, Endpoint},
     error::{Error, ErrorKind, Outcome, Result},
+    event::{Event, Hook},
     options::AppendOptions,
     position::SIZE_LIMIT,
     request::{CACHE_CONTROL, CONTENT_TYPE, Method, Request, X_OSS_META_PREFIX},
@@ -89,6 +90,7 @@ impl Bucket {
             addressing: None,
             settings: Settings::default(),
             policy: Policy::default(),
+            hook: Hook::default(),
         }
     }
 
@@ -278,6 +280,8 @@ impl fmt::Debug for Bucket {
 // of it is whole: nothing is marked done before it is.
 impl UnwindSafe for Bucket {}
 impl RefUnwindSafe for Bucket {}
+impl UnwindSafe for BucketBuilder {}
+impl RefUnwindSafe for BucketBuilder {}
 
 /// Settings of a [`Bucket`].
 ///
@@ -300,6 +304,7 @@ pub struct BucketBuilder {
     addressing: Option<Addressing>,
     settings: Settings,
     policy: Policy,
+    hook: Hook,
 }
 
 impl BucketBuilder {
@@ -373,6 +378,20 @@ impl BucketBuilder {
         self
     }
 
+    /// Called when something goes wrong or is put right, for a log or a counter: [`Event`] says when, and what a hook
+    /// must not do. Clones of the bucket and its appenders share it. Only one: the last that was set.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// let bucket = oss.builder("bucket").on_event(|event| eprintln!("{event}")).build()?;
+    /// # drop(bucket);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_event(mut self, hook: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.hook = Hook::new(hook);
+        self
+    }
+
     /// Checks everything; sends nothing.
     ///
     /// # Errors
@@ -384,7 +403,8 @@ impl BucketBuilder {
             return Err(Error::invalid_input("attempts is 0: nothing would ever be sent; 1 is never again"));
         }
         let transport = Transport::new(&self.settings, endpoint.is_https())?;
-        let client = Client { auth: self.auth, endpoint, transport, clock: Clock::default(), policy: self.policy };
+        let (auth, clock) = (self.auth, Clock::default());
+        let client = Client { auth, endpoint, transport, clock, policy: self.policy, hook: self.hook };
         Ok(Bucket { client: Arc::new(client) })
     }
 }

@@ -6,7 +6,8 @@ use crate::{
     clock::Clock,
     endpoint::Endpoint,
     error::{Error, ErrorKind, Result},
-    request::Request,
+    event::{Event, Hook, Operation},
+    request::{Method, Request},
     response::Answer,
     retry::Policy,
     sign,
@@ -22,6 +23,7 @@ pub(crate) struct Client {
     pub(crate) transport: Transport,
     pub(crate) clock: Clock,
     pub(crate) policy: Policy,
+    pub(crate) hook: Hook,
 }
 
 /// What was already mended for one request. Each is tried once: a second refusal is the service's word.
@@ -86,7 +88,7 @@ impl Client {
     /// Sends a request without a body as often as the policy says, and returns the first answer that is the service's
     /// and final: a success or a refusal.
     pub(crate) fn fetch(&self, mut request: Request) -> Result<Answer> {
-        self.persist(|| match self.once(&mut request) {
+        self.persist(&mut request, |request| match self.once(request) {
             Ok(answer) if answer.is_from_oss() && !answer.is_transient() => Try::Done(answer),
             Ok(answer) => Try::Again(answer.error(), answer.retry_after()),
             Err(lost) => lost.into(),
@@ -94,16 +96,32 @@ impl Client {
     }
 
     /// Tries as often as the policy says, with its pauses.
-    pub(crate) fn persist<T>(&self, mut once: impl FnMut() -> Try<T>) -> Result<T> {
+    pub(crate) fn persist<T>(&self, request: &mut Request, mut once: impl FnMut(&mut Request) -> Try<T>) -> Result<T> {
         let (mut pauses, mut attempt) = (self.policy.pauses(), 1);
         loop {
-            match once() {
+            match once(request) {
                 Try::Done(value) => return Ok(value),
-                Try::Again(_, retry_after) if attempt < self.policy.attempts => pauses.wait(retry_after),
+                Try::Again(error, retry_after) if attempt < self.policy.attempts => {
+                    pauses.wait(retry_after, |pause| self.tell_retry(request, attempt + 1, pause, &error));
+                }
                 Try::Again(error, _) | Try::Fail(error) => return Err(error),
             }
             attempt += 1;
         }
+    }
+
+    /// A request that appends nothing is about to be repeated.
+    pub(crate) fn tell_retry(&self, request: &Request, attempt: u32, pause: Duration, error: &Error) {
+        let operation = match request.method {
+            Method::Head => Operation::Head,
+            Method::Get => Operation::Get,
+            Method::Delete => Operation::Delete,
+            // Appends have their own loop; this is the other thing to post.
+            Method::Post => Operation::Seal,
+        };
+        let (key, attempts) = (request.key.as_str(), self.policy.attempts);
+        let (position, length) = (None, None);
+        self.hook.tell(Event::Retry { operation, key, position, length, attempt, attempts, pause, error });
     }
 
     /// Can the refusal be mended by another date or another token? Then the same request may go out again.
@@ -114,7 +132,11 @@ impl Client {
         match answer.refusal().code.as_deref() {
             Some("RequestTimeTooSkewed") if !mended.clock => {
                 mended.clock = true;
-                self.clock.learn(answer.server_time().as_deref(), answer.header("date"))
+                let learned = self.clock.learn(answer.server_time().as_deref(), answer.header("date"));
+                if learned {
+                    self.hook.tell(Event::ClockCorrected { key: &request.key, offset: self.clock.offset() });
+                }
+                learned
             }
             Some(
                 "SecurityTokenExpired"
@@ -124,9 +146,13 @@ impl Client {
             ) if !mended.credentials => {
                 mended.credentials = true;
                 // The provider may have others by now; the same ones would be refused again.
-                self.auth
-                    .credentials()
-                    .is_ok_and(|fresh| fresh.is_some_and(|fresh| !sign::is_signed_by(request, &fresh)))
+                let fresh = self.auth.credentials().ok().flatten();
+                let fresh = fresh.filter(|fresh| !sign::is_signed_by(request, fresh));
+                if let Some(fresh) = &fresh {
+                    let (key, key_id, error) = (&request.key, fresh.id(), &answer.error());
+                    self.hook.tell(Event::CredentialsRefreshed { key, key_id, error });
+                }
+                fresh.is_some()
             }
             _ => false,
         }

@@ -21,6 +21,11 @@ impl Clock {
         at_service(local(), self.offset.load(Relaxed))
     }
 
+    /// Seconds by which the service is ahead.
+    pub(crate) fn offset(&self) -> i64 {
+        self.offset.load(Relaxed)
+    }
+
     /// Takes the time of a refusal: the `ServerTime` of its body, else its `Date` header. False if neither is a time.
     pub(crate) fn learn(&self, server_time: Option<&str>, date: Option<&str>) -> bool {
         let time = server_time.and_then(parse_server_time).or_else(|| date.and_then(parse_date));

@@ -5,6 +5,7 @@ use crate::{
     append::{Append, Chunk},
     crc64::Crc64,
     error::{Error, ErrorKind, Found, Outcome, Result},
+    event::{Event, Verdict},
     position::SIZE_LIMIT,
 };
 use std::{
@@ -81,10 +82,16 @@ impl Bucket {
             let outcome = behind.as_ref().map_or(Outcome::NotApplied, |(_, error)| error.outcome());
             let remote = self.appender(key).options(options.clone()).open().map_err(|e| e.with_outcome(outcome))?;
             let (existed, start) = (remote.existed() == Some(true), remote.checkpoint());
-            if let Some((_, error)) = behind.take().filter(|(at, _)| start.position <= at.position) {
-                return Err(error); // whoever says so does not know what the refusal knew: it would go on for ever
-            }
+            let found = match behind.take() {
+                // Whoever says so does not know what the refusal knew: it would go on for ever.
+                Some((at, error)) if start.position <= at.position => return Err(error),
+                behind => behind.map(|(at, _)| at.position),
+            };
             local.prove(start, &told).map_err(|e| self.say_where(e, key, &local, start).with_outcome(outcome))?;
+            if let Some(position) = found {
+                let (length, verdict) = (Some(start.position - position), Verdict::Landed);
+                self.client().hook.tell(Event::Settled { key, position, length, verdict });
+            }
             let mut at = start;
             let rest = self.append_rest(key, &local, existed, &mut at, &told);
             sent += at.position - start.position;

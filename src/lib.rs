@@ -181,6 +181,7 @@ mod clock;
 mod crc64;
 mod endpoint;
 mod error;
+mod event;
 mod files;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
@@ -204,6 +205,7 @@ pub use body::Body;
 pub use bucket::{Bucket, BucketBuilder, ObjectMeta};
 pub use endpoint::Addressing;
 pub use error::{BoxError, Error, ErrorKind, Found, Outcome, Result};
+pub use event::{Event, Operation, Verdict};
 pub use files::Resumed;
 pub use options::{AppendOptions, Progress};
 pub use position::{Appended, Checkpoint, Position};
@@ -221,7 +223,8 @@ const _: () = {
     shared::<(Error, ErrorKind, Found, Outcome)>();
     #[cfg(feature = "testing")]
     shared::<(testing::FakeOss, testing::Fault, testing::Recorded)>();
-    unwinds::<(Bucket, Appender)>();
+    shared::<(Event<'static>, Operation, Verdict)>();
+    unwinds::<(Bucket, BucketBuilder, Appender)>();
 };
 
 /// The README's examples are tests.

@@ -156,7 +156,7 @@ impl Bucket {
         endpoint::check_key(key)?;
         // A decoder on the way would change the bytes under the checksum.
         request = request.header("accept-encoding", "identity");
-        self.client().persist(|| match self.client().open(&mut request) {
+        self.client().persist(&mut request, |request| match self.client().open(request) {
             Ok((answer, incoming)) if answer.is_from_oss() && answer.status == status => Try::Done((answer, incoming)),
             Ok((answer, _)) if answer.is_from_oss() && answer.status == 200 => Try::Fail(
                 Error::new(ErrorKind::Protocol, "the whole object came, where a part was asked for")

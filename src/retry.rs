@@ -48,10 +48,11 @@ pub(crate) struct Pauses {
 }
 
 impl Pauses {
-    /// Sleeps before the next attempt; `retry_after` is what the last answer asked for.
-    pub(crate) fn wait(&mut self, retry_after: Option<Duration>) {
+    /// Sleeps before the next attempt, and first tells how long; `retry_after` is what the last answer asked for.
+    pub(crate) fn wait(&mut self, retry_after: Option<Duration>, tell: impl FnOnce(Duration)) {
         let pause = self.policy.pause(self.taken, retry_after, random());
         self.taken = self.taken.saturating_add(1);
+        tell(pause);
         if !pause.is_zero() {
             thread::sleep(pause);
         }
@@ -99,7 +100,7 @@ mod tests {
         let policy = Policy { first: Duration::ZERO, longest: Duration::ZERO, ..Policy::default() };
         let mut pauses = policy.pauses();
         for _ in 0..100 {
-            pauses.wait(Some(Duration::MAX));
+            pauses.wait(Some(Duration::MAX), |pause| assert_eq!(pause, Duration::ZERO));
         }
         assert_eq!(policy.pause(100, Some(Duration::MAX), NEARLY_ONE), Duration::ZERO);
         assert_eq!(Policy { first: Duration::ZERO, ..Policy::default() }.pause(100, None, NEARLY_ONE), Duration::ZERO);

@@ -25,10 +25,20 @@ pub(super) struct Question {
 impl Append<'_> {
     /// The one question: is the chunk there?
     pub(super) fn ask(&self, chunk: &mut Chunk, body: &mut Body<'_>, course: &mut Course, question: Question) -> Step {
-        if let Some(retry_after) = question.busy {
-            course.pauses.wait(retry_after);
+        match question.busy {
+            Some(retry_after) => {
+                course.pauses.wait(retry_after, |pause| self.tell_ask(chunk, pause, &question.error));
+            }
+            None => self.tell_ask(chunk, Duration::ZERO, &question.error),
         }
-        course.asked = true;
+        (course.asked, course.troubled) = (true, true);
+        let position = chunk.position();
+        let step = self.inquire(chunk, body, course, question);
+        self.tell_asked(position, chunk, course, &step);
+        step
+    }
+
+    fn inquire(&self, chunk: &mut Chunk, body: &mut Body<'_>, course: &mut Course, question: Question) -> Step {
         chunk.crc64 = chunk.crc64.or_else(|| body.bytes().map(crc64::of));
         if course.write_only {
             return self.ask_by_presenting(chunk, body, question);
@@ -46,7 +56,7 @@ impl Append<'_> {
 
     /// HEAD; an answer that is older than a refusal which named a later end is none, and asked for again.
     fn look(&self, chunk: &Chunk, course: &mut Course) -> Seen {
-        let mut tries = self.client.policy.attempts;
+        let mut tried = 1;
         loop {
             let seen = self.question().head();
             let end = match &seen {
@@ -57,11 +67,12 @@ impl Append<'_> {
             if !chunk.seen_longer || end > chunk.position() {
                 return seen;
             }
-            tries = tries.saturating_sub(1);
-            if tries == 0 {
+            if tried == self.client.policy.attempts {
                 return Seen::Nothing(Error::new(ErrorKind::Transport, "only old answers came"));
             }
-            course.pauses.wait(None);
+            let error = Error::new(ErrorKind::Transport, "the answer is older than one before");
+            course.pauses.wait(None, |pause| self.tell_stale(tried, pause, &error));
+            tried += 1;
         }
     }
 

@@ -9,6 +9,7 @@ use crate::{
     buffer::Buffer,
     clock, endpoint,
     error::{Error, ErrorKind, Found, Outcome, Result},
+    event::Event,
     options::Headers,
     position::SIZE_LIMIT,
 };
@@ -58,10 +59,8 @@ impl Stream {
         let record = data.len() <= self.buffer.capacity();
         let wanted = if record { data.len() } else { 1 };
         let room = self.make_room(wanted, record)?;
-        let end = self.end();
-        if end + wanted as u64 > SIZE_LIMIT {
-            let what = format!("{:?} would grow beyond the 5 GiB an object can hold: it ends at {end}", self.key);
-            return Err(too_large(what).with_next_position(Some(end)));
+        if self.end() + wanted as u64 > SIZE_LIMIT {
+            return Err(self.is_full());
         }
         let taken = self.buffer.push(&data[..room.min(data.len())]);
         self.note_age();
@@ -74,17 +73,23 @@ impl Stream {
             self.check()?;
             self.settle_frozen()?;
             // Only a further byte asks for another object, or is one too many for this.
-            let full = self.end() >= self.limit() && (self.is_done_with_this()? || self.end() >= SIZE_LIMIT);
-            let read = if full {
+            let at_limit = self.end() >= self.limit();
+            let done = at_limit && self.is_done_with_this()?;
+            let read = if done || (at_limit && self.end() >= SIZE_LIMIT) {
                 let mut one = [0];
                 let read = read_some(reader, &mut one)?;
-                match self.accept(&one[..read]) {
-                    Err(error) if self.roll.is_some() => {
-                        // It cannot be given back, and there is room for it.
-                        self.buffer.push(&one);
+                if self.roll.is_some() && read > 0 {
+                    let refused = (!done).then(|| self.is_full());
+                    // It cannot be given back, whatever comes, be it a panic; and there is room for it.
+                    self.buffer.push(&one);
+                    self.note_age();
+                    if let Some(error) = refused {
                         return Err(error.into());
                     }
-                    taken => taken?,
+                    self.go_on_in_the_next()?;
+                    read
+                } else {
+                    self.accept(&one[..read])?
                 }
             } else {
                 let room = self.make_room(1, false)?;
@@ -133,6 +138,12 @@ impl Stream {
     /// Where the object will end once everything accepted is in.
     fn end(&self) -> u64 {
         self.confirmed.position + self.buffer.len() as u64
+    }
+
+    fn is_full(&self) -> Error {
+        let end = self.end();
+        let what = format!("{:?} would grow beyond the 5 GiB an object can hold: it ends at {end}", self.key);
+        too_large(what).with_next_position(Some(end))
     }
 
     fn limit(&self) -> u64 {
@@ -210,7 +221,7 @@ impl Stream {
         self.reported = true;
         let bytes = &self.buffer.bytes()[..length_of(&chunk)];
         let run = AssertUnwindSafe(|| self.append().run(&mut chunk, &mut Body::from(bytes)));
-        // A provider or a callback may panic in there, and the chunk is then where it had come to.
+        // A provider, a callback or a hook may panic in there, and the chunk is then where it had come to.
         let result = catch_unwind(run);
         // It moved behind what others appended, which was proved: that is where it may be now.
         if let (true, Some(crc64)) = (chunk.start.position > self.confirmed.position, chunk.start.crc64) {
@@ -441,6 +452,8 @@ impl Stream {
         self.headers = headers.map_err(|error| error.at(place))?;
         self.key = key;
         (self.confirmed, self.existed) = (Checkpoint::default(), None);
+        let Rolled { key, checkpoint } = rolled;
+        self.bucket.client().hook.tell(Event::RolledOver { key: &key, checkpoint, next_key: &self.key });
         Ok(())
     }
 
