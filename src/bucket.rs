@@ -43,7 +43,7 @@ pub struct Bucket {
 
 impl Bucket {
     /// A bucket, in oss2's order of arguments. The region comes from the endpoint; where that names none, use
-    /// [`builder`](Self::builder).
+    /// [`builder`](Self::builder). [Which endpoints tell what](Addressing#endpoints) is a table.
     ///
     /// ```
     /// use oss_append::{Auth, Bucket};
@@ -308,7 +308,8 @@ pub struct BucketBuilder {
 }
 
 impl BucketBuilder {
-    /// The region, as `cn-hangzhou`, for endpoints that do not name one: custom domains, IP addresses, acceleration.
+    /// The region, as `cn-hangzhou`, for endpoints that [do not name one](Addressing#endpoints): custom domains, IP
+    /// addresses, acceleration. One that contradicts the endpoint is refused.
     pub fn region(mut self, region: &str) -> Self {
         self.region = Some(region.to_owned());
         self

@@ -1,13 +1,39 @@
-//! Where to ask: endpoints, regions, addressing, names, escaping.
+//! Where to ask: endpoints, addressing, names, escaping.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    region::{Site, check_region, is_known, is_region_like, public_host},
+};
 
 /// Where the bucket's name goes.
 ///
-/// Said with `BucketBuilder::addressing`. Otherwise it is [`Path`](Self::Path) for IP addresses and `localhost`, and
-/// [`VirtualHost`](Self::VirtualHost) for everything else.
+/// Said with [`BucketBuilder::addressing`](crate::BucketBuilder::addressing). Otherwise it is [`Path`](Self::Path) for IP
+/// addresses and `localhost`, and [`VirtualHost`](Self::VirtualHost) for everything else.
+///
+/// # Endpoints
+///
+/// What follows from an endpoint, and what must be said ("Regions and endpoints" lists the service's own). Without a
+/// scheme it is `https://`. Upper case, blanks around it, a slash behind it and a port do not matter; a path, a user
+/// name, or the bucket's name in front is refused with what to write instead.
+///
+/// | endpoint | region | addressing |
+/// |---|---|---|
+/// | `cn-hangzhou`: a region alone is its public host, with `-internal` behind it the internal one | follows | follows |
+/// | `oss-cn-hangzhou.aliyuncs.com`, `oss-cn-hangzhou-internal.aliyuncs.com` | follows | follows |
+/// | `cn-hangzhou.oss.aliyuncs.com`, IPv4 and IPv6; only some regions have it | follows | follows |
+/// | `oss-cn-hzfinance.aliyuncs.com` and the other finance hosts, whose names are not their region's | follows | follows |
+/// | `oss-cn-north-2-gov-1.aliyuncs.com`, also internal and dual-stack | follows | follows |
+/// | `oss.aliyuncs.com`, `oss-internal.aliyuncs.com` | `cn-hangzhou` | follows |
+/// | `oss-rg-china-mainland.aliyuncs.com` | `rg-china-mainland`, unless another is said | follows |
+/// | `oss-accelerate.aliyuncs.com`, `oss-accelerate-overseas.aliyuncs.com` | say the bucket's | follows |
+/// | `logs.example.com`, your own domain, bound to the bucket | say the bucket's | say [`Cname`](Self::Cname) |
+/// | any other name, as of a private cloud | say it | `VirtualHost`, or say [`Path`](Self::Path) |
+/// | `127.0.0.1:9000`, `[::1]:9000`, `localhost:9000` | say it | `Path`, or say [`Cname`](Self::Cname) |
+///
+/// A region newer than this crate is derived by its look. Requests that are not signed need none. A cloud box, whose
+/// signatures are others, is not supported.
 ///
 /// ```
 /// use oss_append::{Addressing, Auth, Bucket};
@@ -41,7 +67,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// `region` and `addressing` are what the user said, if anything. `signed`: a region is needed.
+    /// `region` and `addressing` are what the user said, if anything. `signed`: a region is needed, for the signature.
     pub(crate) fn new(
         text: &str,
         bucket: &str,
@@ -192,7 +218,7 @@ impl Address {
         let (host, port) = split_port(authority)?;
         let host = check_host(host)?;
         Ok(match port {
-            None if is_region_like(&host) => Self { scheme, host: public_host(&host), port },
+            None if is_region_like(&host) => Self { scheme, host: public_host(&host)?, port },
             _ => Self { scheme, host, port },
         })
     }
@@ -231,7 +257,8 @@ fn check_host(host: &str) -> Result<String> {
         |l: &str| (1..=63).contains(&l.len()) && l.bytes().all(good) && !l.starts_with('-') && !l.ends_with('-');
     if host.len() > 253 || !host.split('.').all(label) {
         return refuse(format!(
-            "the endpoint's host {host:?} is not a host name: labels of a-z, 0-9 and '-' with single dots between them"
+            "the endpoint's host {host:?} is not a host name: labels of a-z, 0-9 and '-' with single dots between \
+             them, none at the end"
         ));
     }
     // Resolvers read 127.1 and 010.0.0.1 in ways of their own.
@@ -244,48 +271,6 @@ fn check_host(host: &str) -> Result<String> {
         return refuse(format!("the endpoint {host:?} is cut short: write {host}.aliyuncs.com or {region}"));
     }
     Ok(host)
-}
-
-/// Whose host it is.
-enum Site {
-    Ip,
-    Localhost,
-    /// The service's own, with its region where the host tells.
-    Oss(Option<String>),
-    Other,
-}
-
-impl Site {
-    /// The forms are those of "Regions and endpoints".
-    fn of(host: &str) -> Result<Self> {
-        if host == "localhost" {
-            return Ok(Self::Localhost);
-        }
-        if host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok() {
-            return Ok(Self::Ip);
-        }
-        let Some(name) = host.strip_suffix(".aliyuncs.com") else { return Ok(Self::Other) };
-        let (before, last) = name.rsplit_once('.').unwrap_or(("", name));
-        match (before, last) {
-            ("", "oss" | "oss-internal") => Ok(Self::Oss(Some("cn-hangzhou".to_owned()))),
-            ("", "oss-accelerate" | "oss-accelerate-overseas") => Ok(Self::Oss(None)),
-            ("", _) => Ok(match last.strip_prefix("oss-").filter(|id| is_region_like(id)) {
-                Some(id) => Self::Oss(Some(region_of(id))),
-                None => Self::Other,
-            }),
-            (_, "oss-cloudbox" | "oss-cloudbox-control") => {
-                refuse(format!("the endpoint {host:?} is a cloud box, whose signatures are others: not supported"))
-            }
-            (id, "oss") if is_region_like(id) => Ok(Self::Oss(Some(region_of(id)))),
-            (_, last) if last == "oss" || last.starts_with("oss-") => {
-                let (bucket, rest) = host.split_once('.').expect("something stands before the last label");
-                refuse(format!(
-                    "the endpoint {host:?} repeats a bucket name: write {rest} and the bucket {bucket:?} apart"
-                ))
-            }
-            _ => Ok(Self::Other),
-        }
-    }
 }
 
 fn check_addressing(addressing: Addressing, site: &Site, host: &str, bucket: &str) -> Result<()> {
@@ -307,25 +292,8 @@ fn check_addressing(addressing: Addressing, site: &Site, host: &str, bucket: &st
     }
 }
 
-fn check_region(region: &str) -> Result<()> {
-    if !region.is_empty() && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-        let bare = region.strip_prefix("oss-").unwrap_or(region);
-        let bare = bare.strip_suffix("-internal").unwrap_or(bare);
-        if bare == region {
-            return Ok(());
-        }
-        return refuse(format!(
-            "the region {region:?} is written {bare:?}: \"oss-\" and \"-internal\" belong in endpoints"
-        ));
-    }
-    refuse(format!("the region {region:?} is not valid: write it as cn-hangzhou (a-z, 0-9 and '-')"))
-}
-
 fn choose_region(said: Option<&str>, site: &Site, host: &str, signed: bool) -> Result<String> {
-    let derived = match site {
-        Site::Oss(region) => region.as_deref(),
-        Site::Ip | Site::Localhost | Site::Other => None,
-    };
+    let derived = site.region();
     match (said, derived) {
         // A region newer than this list is only a guess from the host: what the user says stands.
         (Some(said), Some(derived)) if said != derived && is_known(derived) => refuse(format!(
@@ -340,62 +308,14 @@ fn choose_region(said: Option<&str>, site: &Site, host: &str, signed: bool) -> R
     }
 }
 
-/// Has it the look of a region id? New ones must work without a new version of this crate.
-fn is_region_like(text: &str) -> bool {
-    text.split_once('-').is_some_and(|(area, place)| {
-        AREAS.contains(&area)
-            && !place.trim_matches('-').is_empty()
-            && place.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    })
-}
-
-fn is_known(region: &str) -> bool {
-    REGIONS.contains(&region) || RENAMED.iter().any(|(_, id)| *id == region)
-}
-
-/// The region behind what a host is called, without its `oss-`.
-fn region_of(name: &str) -> String {
-    let name = name.strip_suffix("-internal").unwrap_or(name);
-    RENAMED.iter().find(|(host, _)| *host == name).map_or(name, |(_, region)| region).to_owned()
-}
-
-fn public_host(region: &str) -> String {
-    let name = RENAMED.iter().find(|(_, id)| *id == region).map_or(region, |(host, _)| host);
-    format!("oss-{name}.aliyuncs.com")
-}
-
 fn refuse<T>(what: impl Into<std::borrow::Cow<'static, str>>) -> Result<T> {
     Err(Error::invalid_input(what))
 }
 
-/// What region ids begin with.
-const AREAS: [&str; 9] = ["af", "ap", "cn", "eu", "me", "na", "rg", "sa", "us"];
-
-/// "Regions and endpoints", retired ones included.
-#[rustfmt::skip]
-const REGIONS: [&str; 36] = [
-    "ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3",
-    "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "ap-southeast-8", "cn-beijing", "cn-chengdu", "cn-fuzhou",
-    "cn-guangzhou", "cn-hangzhou", "cn-heyuan", "cn-hongkong", "cn-huhehaote", "cn-nanjing", "cn-north-2-gov-1",
-    "cn-qingdao", "cn-shanghai", "cn-shenzhen", "cn-wuhan-lr", "cn-wulanchabu", "cn-zhangjiakou", "cn-zhongwei",
-    "eu-central-1", "eu-west-1", "eu-west-2", "me-central-1", "me-east-1", "na-south-1", "sa-east-1", "us-east-1",
-    "us-west-1",
-];
-
-/// Finance regions, whose hosts have other names than the region; the public host first.
-const RENAMED: [(&str, &str); 6] = [
-    ("cn-hzfinance", "cn-hangzhou-finance"),
-    ("cn-hzjbp-a", "cn-hangzhou-finance"),
-    ("cn-hzjbp-b", "cn-hangzhou-finance"),
-    ("cn-szfinance", "cn-shenzhen-finance-1"),
-    ("cn-shanghai-finance-1-pub", "cn-shanghai-finance-1"),
-    ("cn-beijing-finance-1-pub", "cn-beijing-finance-1"),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use crate::{error::ErrorKind, region::known};
 
     fn endpoint(text: &str) -> Result<Endpoint> {
         Endpoint::new(text, "bucket", None, None, true)
@@ -443,6 +363,27 @@ mod tests {
                 "https://bucket.oss-cn-shanghai-finance-1-internal.aliyuncs.com/",
                 "cn-shanghai-finance-1",
             ),
+            ("CN-Beijing.OSS.aliyuncs.com:443/", "https://bucket.cn-beijing.oss.aliyuncs.com:443/", "cn-beijing"),
+            (
+                "http://oss-cn-north-2-gov-1-internal.aliyuncs.com",
+                "http://bucket.oss-cn-north-2-gov-1-internal.aliyuncs.com/",
+                "cn-north-2-gov-1",
+            ),
+            ("cn-north-2-gov-1", "https://bucket.oss-cn-north-2-gov-1.aliyuncs.com/", "cn-north-2-gov-1"),
+            ("oss-cn-szfinance.aliyuncs.com", "https://bucket.oss-cn-szfinance.aliyuncs.com/", "cn-shenzhen-finance-1"),
+            (
+                "cn-shanghai-finance.oss.aliyuncs.com",
+                "https://bucket.cn-shanghai-finance.oss.aliyuncs.com/",
+                "cn-shanghai-finance-1",
+            ),
+            (
+                "oss-rg-china-mainland.aliyuncs.com",
+                "https://bucket.oss-rg-china-mainland.aliyuncs.com/",
+                "rg-china-mainland",
+            ),
+            // Retired: the host is gone, its name still tells.
+            ("oss-ap-south-1.aliyuncs.com", "https://bucket.oss-ap-south-1.aliyuncs.com/", "ap-south-1"),
+            ("ap-southeast-2", "https://bucket.oss-ap-southeast-2.aliyuncs.com/", "ap-southeast-2"),
             ("cn-hangzhou", "https://bucket.oss-cn-hangzhou.aliyuncs.com/", "cn-hangzhou"),
             ("http://ap-southeast-1", "http://bucket.oss-ap-southeast-1.aliyuncs.com/", "ap-southeast-1"),
             ("cn-shenzhen-finance-1", "https://bucket.oss-cn-szfinance.aliyuncs.com/", "cn-shenzhen-finance-1"),
@@ -457,8 +398,8 @@ mod tests {
 
     #[test]
     fn every_listed_region_is_an_endpoint_by_itself() {
-        for region in REGIONS.iter().chain(RENAMED.iter().map(|(_, region)| region)) {
-            assert_eq!(endpoint(region).expect(region).region(), *region);
+        for region in known() {
+            assert_eq!(endpoint(region).expect(region).region(), region);
             assert!(is_known(region));
         }
     }
@@ -477,6 +418,14 @@ mod tests {
             ("bucket.example.com", Some(Addressing::Cname), "https://bucket.example.com/k?append"),
             ("oss.example.com", None, "https://bucket.oss.example.com/k?append"),
             ("oss-accelerate.aliyuncs.com", None, "https://bucket.oss-accelerate.aliyuncs.com/k?append"),
+            (
+                "oss-accelerate-overseas.aliyuncs.com:443",
+                None,
+                "https://bucket.oss-accelerate-overseas.aliyuncs.com:443/k?append",
+            ),
+            ("http://Logs.Example.COM:8080/", Some(Addressing::Cname), "http://logs.example.com:8080/k?append"),
+            ("[2408:4009:500::4]", None, "https://[2408:4009:500::4]/bucket/k?append"),
+            ("[2001:DB8::1]:8443", Some(Addressing::Cname), "https://[2001:db8::1]:8443/k?append"),
         ] {
             let endpoint = with(text, region, addressing).expect(text);
             assert_eq!(endpoint.url("k", "append"), url);
@@ -490,7 +439,15 @@ mod tests {
 
     #[test]
     fn a_region_is_asked_for_only_when_something_is_signed() {
-        for text in ["oss-accelerate.aliyuncs.com", "127.0.0.1", "[::1]", "localhost", "logs.example.com", "oss-mock"] {
+        for text in [
+            "oss-accelerate.aliyuncs.com",
+            "oss-accelerate-overseas.aliyuncs.com",
+            "127.0.0.1",
+            "[::1]",
+            "localhost",
+            "logs.example.com",
+            "oss-mock",
+        ] {
             let error = refused(endpoint(text));
             assert!(error.contains("BucketBuilder::region") && error.contains("OSS_REGION"), "{error}");
             let anonymous = Endpoint::new(text, "bucket", None, None, false).expect(text);
@@ -507,6 +464,8 @@ mod tests {
             "the region \"cn-beijing\" contradicts the endpoint oss-cn-hangzhou.aliyuncs.com, which is in cn-hangzhou: \
              leave out one of the two"
         );
+        let none = with("oss-rg-china-mainland.aliyuncs.com", Some("cn-hangzhou"), None).expect("what is said stands");
+        assert_eq!(none.region(), "cn-hangzhou");
         let newer = with("oss-cn-xyzjbp-a-internal.aliyuncs.com", Some("cn-xyz-finance"), None).expect("a guess only");
         assert_eq!(newer.region(), "cn-xyz-finance");
     }
@@ -564,13 +523,17 @@ mod tests {
             ("1.2.3.256", "not an IPv4 address"),
             ("oss cn", "not a host name"),
             ("oss..aliyuncs.com", "not a host name"),
-            ("oss-cn-hangzhou.aliyuncs.com.", "not a host name"),
+            ("oss-cn-hangzhou.aliyuncs.com.", "none at the end"),
+            ("https://oss-cn-hangzhou.aliyuncs.com./", "none at the end"),
+            ("cn-hangzhou.", "none at the end"),
             ("-a.example.com", "not a host name"),
             ("bücher.example", "not a host name"),
             ("a\\b", "not a host name"),
             ("a\r\nb", "not a host name"),
             ("oss-cn-hangzhou", "write oss-cn-hangzhou.aliyuncs.com or cn-hangzhou"),
             ("x.cn-hangzhou.oss-cloudbox.aliyuncs.com", "cloud box"),
+            ("x.cn-hangzhou.oss-cloudbox-control.aliyuncs.com", "cloud box"),
+            ("cn-hangzhou-finance-internal", "write the one that the console shows"),
             (
                 "bucket.oss-cn-hangzhou.aliyuncs.com",
                 "write oss-cn-hangzhou.aliyuncs.com and the bucket \"bucket\" apart",
@@ -579,6 +542,8 @@ mod tests {
             ("bucket.oss.aliyuncs.com", "write oss.aliyuncs.com and"),
             ("bucket.cn-hangzhou.oss.aliyuncs.com", "write cn-hangzhou.oss.aliyuncs.com and"),
             ("bucket.oss-accelerate.aliyuncs.com", "write oss-accelerate.aliyuncs.com and"),
+            ("bucket.oss-accelerate-overseas.aliyuncs.com", "write oss-accelerate-overseas.aliyuncs.com and"),
+            ("bucket.oss-cn-hzfinance-internal.aliyuncs.com", "write oss-cn-hzfinance-internal.aliyuncs.com and"),
             ("bucket.example.com", "Addressing::Cname"),
         ] {
             let error = refused(endpoint(text));

@@ -52,6 +52,8 @@ pub(crate) struct Refusal {
     pub(crate) message: Option<String>,
     pub(crate) ec: Option<String>,
     pub(crate) request_id: Option<String>,
+    /// Ours: what to do.
+    pub(crate) advice: Option<Cow<'static, str>>,
 }
 
 impl Error {
@@ -227,7 +229,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.what)?;
         if let Some(refusal) = &self.0.refusal {
-            write!(f, " ({})", refusal)?;
+            write!(f, " ({refusal})")?;
+            if let Some(advice) = &refusal.advice {
+                write!(f, ": {advice}")?;
+            }
         }
         match self.0.outcome {
             Outcome::NotApplied => Ok(()),
@@ -243,6 +248,9 @@ impl fmt::Debug for Error {
         debug.field("kind", &self.0.kind).field("outcome", &self.0.outcome).field("what", &self.0.what);
         if let Some(refusal) = &self.0.refusal {
             debug.field("service", &format_args!("{refusal}"));
+            if let Some(advice) = &refusal.advice {
+                debug.field("advice", advice);
+            }
         }
         if let Some(next) = self.0.next_position {
             debug.field("next_position", &next);

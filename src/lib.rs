@@ -183,12 +183,14 @@ mod endpoint;
 mod error;
 mod event;
 mod files;
+mod hints;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub mod internal;
 mod options;
 mod position;
 mod reader;
+mod region;
 mod request;
 mod response;
 mod retry;

@@ -1,7 +1,10 @@
 //! What the server said. The only file that names XML and base64.
 #![expect(clippy::disallowed_types, reason = "this is the room that reads XML")]
 
-use crate::error::{Error, ErrorKind, Found, Refusal};
+use crate::{
+    error::{Error, ErrorKind, Found, Refusal},
+    hints,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::time::Duration;
 
@@ -92,13 +95,16 @@ impl Answer {
     pub(crate) fn refusal(&self) -> Refusal {
         let document = Document::of(self);
         let ec = document.text("EC").or_else(|| self.header(ERROR_CODE).map(printable));
-        Refusal {
+        let refusal = Refusal {
             status: self.status,
             code: document.text("Code").or_else(|| code_of(self.status, ec.as_deref()).map(str::to_owned)),
             message: document.text("Message"),
             ec,
             request_id: self.request_id().map(printable).or_else(|| document.text("RequestId")),
-        }
+            advice: None,
+        };
+        let advice = hints::advice(&refusal, document.text("Endpoint").as_deref());
+        Refusal { advice, ..refusal }
     }
 
     /// The refusal as an error. What became of the bytes is the engine's to say.
@@ -142,6 +148,8 @@ fn code_of(status: u16, ec: Option<&str>) -> Option<&'static str> {
         (404, "0015-00000101") => Some("NoSuchBucket"),
         (403, "0003-00000001") => Some("AccessDenied"),
         (403, "0002-00000504") => Some("RequestTimeTooSkewed"),
+        (400, "0002-00000226") => Some("InvalidArgument"),
+        (400, "0048-00000401") => Some("PublicEndpointForbidden"),
         _ => None,
     }
 }

@@ -130,6 +130,36 @@ fn the_texts_are_these() {
                 "{append} the service refused (500 InternalError, {id}: We encountered an internal error. Please try again.){unknown}"
             ),
         ),
+        (
+            faced(Fault::WrongEndpoint("oss-cn-shanghai.aliyuncs.com")),
+            format!(
+                "{append} the service refused (403 AccessDenied, {id}: The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.): the bucket is in cn-shanghai: write the endpoint oss-cn-shanghai.aliyuncs.com, and cn-shanghai where the region is said"
+            ),
+        ),
+        (
+            signed_for("cn-beijing"),
+            format!(
+                "{append} the service refused (400 InvalidArgument, EC 0002-00000226, {id}: Invalid signing region in Authorization header.): the bucket is in another region than the request was signed for: say the bucket's own with BucketBuilder::region (from the environment: OSS_REGION), as cn-hangzhou"
+            ),
+        ),
+        (
+            faced(Fault::Refuse(400, "PublicEndpointForbidden")),
+            format!(
+                "{append} the service refused (400 PublicEndpointForbidden, EC 0048-00000401, {id}: Public endpoint is forbidden for this account.): accounts that are new to the service since 2025-03-20 cannot reach the data of buckets in mainland China through the public endpoint: bind a domain of your own to the bucket and use it with Addressing::Cname, or, from within the region, use the internal endpoint, as oss-cn-hangzhou-internal.aliyuncs.com"
+            ),
+        ),
+        (
+            faced(Fault::Refuse(403, "SecondLevelDomainForbidden")),
+            format!(
+                "{append} the service refused (403 SecondLevelDomainForbidden, {id}: The bucket you are attempting to access must be addressed using OSS third level domain.): the bucket's name belongs in front of this host: leave out Addressing::Path, and for a domain of your own that is bound to the bucket say Addressing::Cname"
+            ),
+        ),
+        (
+            faced(Fault::Refuse(403, "CnameDenied")),
+            format!(
+                "{append} the service refused (403 CnameDenied, {id}: The cname belongs to another user.): the domain is bound to another bucket or account: bind it to this one, or use the endpoint of the bucket's region without Addressing::Cname"
+            ),
+        ),
         (faced(Fault::LoseAnswer), format!("{append} the request was sent, but no whole answer came back{unknown}")),
         (
             faced(Fault::Page(502)),
@@ -178,6 +208,47 @@ fn the_texts_are_these() {
             assert!(!text.contains(&source.to_string()), "{text} / {source}");
         }
         assert!(!text.contains('\n'));
+    }
+}
+
+/// What a request says that was signed for another region than the fake's.
+fn signed_for(region: &str) -> Error {
+    let (oss, _) = start();
+    let bucket = oss.builder("bucket").region(region).build().unwrap();
+    bucket.append_object("k", 4, "two\n").unwrap_err()
+}
+
+#[test]
+fn a_wrong_endpoint_is_named_to_those_who_only_ask_too() {
+    let (oss, bucket) = start();
+    let wrong = || Fault::WrongEndpoint("oss-eu-central-1.aliyuncs.com");
+    let advice = ": the bucket is in eu-central-1: write the endpoint oss-eu-central-1.aliyuncs.com, and eu-central-1 where the region is said";
+    oss.inject_on("HEAD", wrong());
+    let head = bucket.head_object("k").unwrap_err();
+    oss.inject_on("GET", wrong());
+    let get = bucket.get_object("k").unwrap_err();
+    oss.inject_on("HEAD", wrong());
+    let open = bucket.appender("k").open().unwrap_err();
+    oss.inject_on("DELETE", wrong());
+    let delete = bucket.delete_object("k").unwrap_err();
+    for error in [head, get, open, delete] {
+        assert!(error.to_string().ends_with(advice), "{error}");
+        assert!(format!("{error:?}").contains("write the endpoint oss-eu-central-1.aliyuncs.com"), "{error:?}");
+        assert_eq!((error.kind(), error.status(), error.code()), (ErrorKind::Service, Some(403), Some("AccessDenied")));
+    }
+}
+
+#[test]
+fn a_hostile_endpoint_is_not_repeated() {
+    for endpoint in ["evil\u{202e}.example", "a\r\nb", "x y", "<b>", "http://evil.example/", ""] {
+        let error = faced(Fault::WrongEndpoint(endpoint));
+        let text = error.to_string();
+        assert!(!text.contains("evil") && !text.contains('\n') && text.is_ascii(), "{text}");
+        // An empty element is none.
+        assert_eq!(
+            text.ends_with("in another region: the console shows its endpoint, write that one"),
+            !endpoint.is_empty()
+        );
     }
 }
 

@@ -30,6 +30,9 @@ pub enum Fault {
     AcceptEarly,
     /// An error of the service with this status and code, after the body was read. Not applied.
     Refuse(u16, &'static str),
+    /// 403 AccessDenied as for a bucket in another region, whose error document names this endpoint as the right one.
+    /// Not applied.
+    WrongEndpoint(&'static str),
     /// A proxy's HTML page with this status and no request id. Not applied.
     Page(u16),
     /// One bit of the body arrives flipped, and is applied so. Nothing for an empty body.

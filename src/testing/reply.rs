@@ -141,12 +141,23 @@ impl Refusal {
             "RequestTimeTooSkewed" => {
                 ("The difference between the request time and the current time is too large.", "0002-00000504")
             }
+            "PublicEndpointForbidden" => ("Public endpoint is forbidden for this account.", "0048-00000401"),
+            "SecondLevelDomainForbidden" => {
+                ("The bucket you are attempting to access must be addressed using OSS third level domain.", "")
+            }
+            "CnameDenied" => ("The cname belongs to another user.", ""),
             "SecurityTokenExpired" => ("The security token you provided has expired.", ""),
             "InternalError" => ("We encountered an internal error. Please try again.", ""),
             "ServiceUnavailable" => ("Please reduce your request rate.", ""),
             _ => ("Scripted by the test.", ""),
         };
         Self::new(status, code, message, ec)
+    }
+
+    /// For a bucket in another region ("HTTP status code 403").
+    pub(super) fn wrong_endpoint(endpoint: &'static str) -> Self {
+        let message = "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.";
+        Self::new(403, "AccessDenied", message, "").element("Endpoint", endpoint)
     }
 
     /// One more XML element.

@@ -96,7 +96,7 @@ impl Service {
         self.strangers(request, script, stranger_before);
         let reply = match script.find(instead) {
             Some(Instead::Nothing) => None,
-            Some(Instead::Refusal(status, code)) => Some(self.refuse(request, Refusal::scripted(status, code))),
+            Some(Instead::Refusal(refusal)) => Some(self.refuse(request, refusal)),
             Some(Instead::Page(status)) => Some(Reply::page(status)),
             Some(Instead::Later(when)) => {
                 self.let_land(request);
@@ -266,7 +266,7 @@ fn stranger_after(fault: &Fault) -> Option<&[u8]> {
 /// What comes instead of carrying out the operation.
 enum Instead {
     Nothing,
-    Refusal(u16, &'static str),
+    Refusal(Refusal),
     Page(u16),
     Later(When),
 }
@@ -274,7 +274,8 @@ enum Instead {
 fn instead(fault: &Fault) -> Option<Instead> {
     Some(match *fault {
         Fault::LoseRequest => Instead::Nothing,
-        Fault::Refuse(status, code) => Instead::Refusal(status, code),
+        Fault::Refuse(status, code) => Instead::Refusal(Refusal::scripted(status, code)),
+        Fault::WrongEndpoint(endpoint) => Instead::Refusal(Refusal::wrong_endpoint(endpoint)),
         Fault::Page(status) => Instead::Page(status),
         Fault::ApplyLate => Instead::Later(When::BehindHead),
         Fault::ApplyAfter(n) => Instead::Later(When::Behind(n)),
