@@ -14,6 +14,7 @@ use crate::{
     request::{CACHE_CONTROL, CONTENT_TYPE, Method, Request, X_OSS_META_PREFIX},
     response::{self, Answer},
     retry::Policy,
+    sign::SignatureVersion,
     tls,
     transport::{ProxyChoice, Settings, Transport},
 };
@@ -88,6 +89,7 @@ impl Bucket {
             name: name.to_owned(),
             region: None,
             addressing: None,
+            signature: SignatureVersion::default(),
             settings: Settings::default(),
             policy: Policy::default(),
             hook: Hook::default(),
@@ -302,6 +304,7 @@ pub struct BucketBuilder {
     name: String,
     region: Option<String>,
     addressing: Option<Addressing>,
+    signature: SignatureVersion,
     settings: Settings,
     policy: Policy,
     hook: Hook,
@@ -318,6 +321,23 @@ impl BucketBuilder {
     /// Where the bucket's name goes. Default: in front of the host; into the path for IP addresses and localhost.
     pub fn addressing(mut self, style: Addressing) -> Self {
         self.addressing = Some(style);
+        self
+    }
+
+    /// How requests are signed; default [`V4`](SignatureVersion::V4), and what else there is needs a feature.
+    ///
+    /// ```
+    /// use oss_append::{Auth, Bucket, SignatureVersion};
+    ///
+    /// # #[cfg(feature = "sign-v1")] {
+    /// let bucket = Bucket::builder(Auth::new("<id>", "<secret>"), "https://oss.private.example", "bucket")
+    ///     .signature_version(SignatureVersion::V1) // a private cloud; no region is needed
+    ///     .build()?;
+    /// # }
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
+    pub fn signature_version(mut self, version: SignatureVersion) -> Self {
+        self.signature = version;
         self
     }
 
@@ -398,14 +418,22 @@ impl BucketBuilder {
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput), naming what is wrong and what to do.
     pub fn build(self) -> Result<Bucket> {
-        let (region, signed) = (self.region.as_deref(), !self.auth.is_anonymous());
-        let endpoint = Endpoint::new(&self.endpoint, &self.name, region, self.addressing, signed)?;
+        let region_is_signed = !self.auth.is_anonymous() && self.signature.needs_region();
+        let region = self.region.as_deref();
+        let endpoint = Endpoint::new(&self.endpoint, &self.name, region, self.addressing, region_is_signed)?;
         if self.policy.attempts == 0 {
             return Err(Error::invalid_input("attempts is 0: nothing would ever be sent; 1 is never again"));
         }
         let transport = Transport::new(&self.settings, endpoint.is_https())?;
-        let (auth, clock) = (self.auth, Clock::default());
-        let client = Client { auth, endpoint, transport, clock, policy: self.policy, hook: self.hook };
+        let client = Client {
+            auth: self.auth,
+            endpoint,
+            signature: self.signature,
+            transport,
+            clock: Clock::default(),
+            policy: self.policy,
+            hook: self.hook,
+        };
         Ok(Bucket { client: Arc::new(client) })
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     request::{Method, Request},
     response::Answer,
     retry::Policy,
-    sign,
+    sign::{self, SignatureVersion},
     transport::{Incoming, Lost, Sent, Transport},
 };
 use std::{io::Read, time::Duration};
@@ -20,6 +20,7 @@ use std::{io::Read, time::Duration};
 pub(crate) struct Client {
     pub(crate) auth: Auth,
     pub(crate) endpoint: Endpoint,
+    pub(crate) signature: SignatureVersion,
     pub(crate) transport: Transport,
     pub(crate) clock: Clock,
     pub(crate) policy: Policy,
@@ -160,7 +161,8 @@ impl Client {
 
     fn sign(&self, request: &mut Request) -> Result<String> {
         if let Some(credentials) = self.auth.credentials()? {
-            sign::sign(request, self.endpoint.bucket(), &credentials, self.endpoint.region(), self.clock.now());
+            let (bucket, region) = (self.endpoint.bucket(), self.endpoint.region());
+            sign::sign(request, self.signature, bucket, &credentials, region, self.clock.now());
         }
         Ok(self.endpoint.url(&request.key, &request.query_text()))
     }

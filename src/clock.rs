@@ -47,6 +47,12 @@ pub(crate) fn timestamp(unix: u64) -> String {
     format!("{:08}T{:06}Z", (year * 100 + month) * 100 + day, (hour * 100 + minute) * 100 + second)
 }
 
+/// `Mon, 01 Dec 2025 12:00:00 GMT`, as Signature V1 has it. What comes after the year 9999 is its last second.
+#[cfg(feature = "sign-v1")]
+pub(crate) fn http_date(unix: u64) -> String {
+    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(unix.min(LAST)))
+}
+
 /// A board without a battery starts in 1970, a broken one before it: both are offsets like any other.
 fn local() -> i64 {
     match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {

@@ -11,6 +11,10 @@ pub(crate) fn advice(refusal: &Refusal, endpoint: Option<&str>) -> Option<Cow<'s
     Some(match refusal.code.as_deref()? {
         // "HTTP status code 403": the bucket is in another region than the host.
         "AccessDenied" | "PermanentRedirect" if endpoint.is_some() => elsewhere(endpoint?),
+        // "0002-00000080": signed by V1, which is a choice.
+        "AccessDenied" if ec == Some("0002-00000080") => {
+            "Signature V1 is not taken here: leave out BucketBuilder::signature_version".into()
+        }
         // "0002-00000226". The vendor reserves to change these numbers, so the message counts, too.
         "InvalidArgument" if ec == Some("0002-00000226") || message.contains("signing region") => {
             "the bucket is in another region than the request was signed for: say the bucket's own with \
@@ -103,6 +107,12 @@ mod tests {
             let advice = advice(&refusal("InvalidArgument", ec, message), None).expect("there is advice");
             assert!(advice.contains("BucketBuilder::region"), "{advice}");
         }
+    }
+
+    #[test]
+    fn a_refused_old_signature_is_recognised() {
+        let advice = advice(&refusal("AccessDenied", Some("0002-00000080"), None), None).expect("there is advice");
+        assert!(advice.contains("V1 is not taken here"), "{advice}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 #![allow(missing_docs, reason = "nobody else is to use it")]
 
 use crate::{
-    Addressing, Credentials,
+    Addressing, Credentials, SignatureVersion,
     crc64::{self, Crc64},
     endpoint::{self, Endpoint},
     error::{Error, Result},
@@ -50,7 +50,7 @@ pub fn signed_append(key: &str, position: u64, credentials: &Credentials, time: 
         .query("append", "")
         .query("position", position.to_string())
         .header("content-type", "application/octet-stream");
-    sign::sign(&mut request, "bucket", credentials, "cn-hangzhou", time);
+    sign::sign(&mut request, SignatureVersion::V4, "bucket", credentials, "cn-hangzhou", time);
     request.value("authorization").unwrap_or_default().to_owned()
 }
 

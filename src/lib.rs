@@ -165,6 +165,7 @@
 //!
 //! - `rustls` (default): HTTPS by rustls with ring and Mozilla's roots compiled in. Needs a C compiler to build.
 //! - `native-tls`: HTTPS by the system's library. With both, rustls is used; with neither, only `http://` is spoken.
+//! - `sign-v1`: the [old signature](SignatureVersion), for private clouds.
 //! - `testing`: [`testing`], for `[dev-dependencies]`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(feature = "testing"), doc = "\n\n[`testing`]: #features")]
@@ -212,6 +213,7 @@ pub use files::Resumed;
 pub use options::{AppendOptions, Progress};
 pub use position::{Appended, Checkpoint, Position};
 pub use reader::ObjectReader;
+pub use sign::SignatureVersion;
 
 // Loggers, threads and `catch_unwind` ask for these. Every public type is here but `Body`, which may hold a borrowed reader;
 // .ci/public-api looks.

@@ -107,6 +107,8 @@ pub(crate) const AUTHORIZATION: &str = "authorization";
 pub(crate) const CACHE_CONTROL: &str = "cache-control";
 pub(crate) const CONTENT_MD5: &str = "content-md5";
 pub(crate) const CONTENT_TYPE: &str = "content-type";
+#[cfg(feature = "sign-v1")]
+pub(crate) const DATE: &str = "date";
 pub(crate) const RANGE: &str = "range";
 
 pub(crate) const X_OSS_CONTENT_SHA256: &str = "x-oss-content-sha256";

@@ -5,6 +5,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const DAY: i64 = 86_400;
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Seconds since 1970, UTC.
 pub(super) fn unix_now() -> i64 {
@@ -14,7 +15,6 @@ pub(super) fn unix_now() -> i64 {
 /// `Sat, 16 Dec 2023 16:20:57 GMT`
 pub(super) fn http_date(unix: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]; // 1970 began on a Thursday
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (year, month, day) = civil(unix.div_euclid(DAY));
     let (hour, minute, second) = time_of_day(unix);
     let weekday = DAYS[unix.div_euclid(DAY).rem_euclid(7) as usize];
@@ -41,6 +41,19 @@ pub(super) fn parse_stamp(stamp: &str) -> Option<i64> {
     let (hour, minute, second) = (number(&time[..2])?, number(&time[2..4])?, number(&time[4..])?);
     let real = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 60;
     real.then(|| days(year, month, day) * DAY + hour * 3600 + minute * 60 + second)
+}
+
+/// `Sat, 16 Dec 2023 16:20:57 GMT`, and nothing else: the day of the month has two digits.
+#[cfg(feature = "sign-v1")]
+pub(super) fn parse_http_date(text: &str) -> Option<i64> {
+    let number = |range| text.get::<std::ops::Range<usize>>(range)?.parse::<i64>().ok();
+    let month = MONTHS.iter().position(|month| text.get(8..11) == Some(month))? as i64 + 1;
+    let unix = days(number(12..16)?, month, number(5..7)?) * DAY
+        + number(17..19)? * 3600
+        + number(20..22)? * 60
+        + number(23..25)?;
+    // Written back it must be the same.
+    (http_date(unix) == text).then_some(unix)
 }
 
 fn time_of_day(unix: i64) -> (i64, i64, i64) {
@@ -77,6 +90,27 @@ mod tests {
         assert_eq!(http_date(1_702_743_657), "Sat, 16 Dec 2023 16:20:57 GMT");
         assert_eq!(iso_date(1_702_743_657), "2023-12-16T16:20:57.000Z");
         assert_eq!(parse_stamp("20231216T162057Z"), Some(1_702_743_657));
+    }
+
+    #[cfg(feature = "sign-v1")]
+    #[test]
+    fn an_http_date_has_one_form() {
+        for unix in [0, 951_782_399, 1_702_743_657, 4_107_542_400] {
+            assert_eq!(parse_http_date(&http_date(unix)), Some(unix));
+        }
+        for bad in [
+            "",
+            "20231216T162057Z",
+            "Sun, 16 Dec 2023 16:20:57 GMT",
+            "Sat, 16 dec 2023 16:20:57 GMT",
+            "Sat, 2 Dec 2023 16:20:57 GMT",
+            "Sat, 16 Dec 2023 16:20:57",
+            "Sat, 16 Dec 2023 24:20:57 GMT",
+            "Sat, 16 Dec 2023 16:20:57 GMT ",
+            "Sät, 16 Dec 2023 16:20:57 GMT",
+        ] {
+            assert_eq!(parse_http_date(bad), None, "{bad}");
+        }
     }
 
     #[test]

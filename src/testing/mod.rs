@@ -19,7 +19,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What it has not: versioning, conditional requests, signatures V1 and V2, presigned addresses, HTTPS.
+//! What it has not: versioning, conditional requests, signature V2 (and V1 without the feature `sign-v1`), presigned
+//! addresses, HTTPS.
 
 mod clock;
 mod codec;
