@@ -71,6 +71,8 @@ pub(crate) struct Chunk {
     length: Option<u64>,
     /// Known once an attempt has read all bytes.
     crc64: Option<u64>,
+    /// Where it is wanted: known before the first attempt, and the same for all.
+    content_md5: Option<String>,
     /// May an attempt without a verdict have put it there?
     doubt: bool,
     /// Did all bytes leave in an attempt that was refused for its position? A proxy may have sent them twice.
@@ -100,6 +102,7 @@ impl Chunk {
             start,
             length,
             crc64: None,
+            content_md5: None,
             doubt: false,
             presented: false,
             resumed: false,
@@ -291,6 +294,13 @@ impl Append<'_> {
     }
 
     fn attempt(&self, chunk: &mut Chunk, body: &mut Body<'_>, mended: &mut Mended, masked: &mut bool) -> Step {
+        #[cfg(feature = "md5")]
+        if self.headers.content_md5 && chunk.content_md5.is_none() {
+            match body.content_md5() {
+                Ok(md5) => chunk.content_md5 = Some(md5),
+                Err(error) => return Step::Stop(error.with_outcome(chunk.outcome())),
+            }
+        }
         let room = SIZE_LIMIT.saturating_sub(chunk.position());
         let mut exact = match body.attempt(chunk.crc64, room, self.progress) {
             Ok(exact) => exact,
@@ -433,6 +443,9 @@ impl Append<'_> {
         let mut request = Request::new(Method::Post, self.key).query("append", "").query("position", position);
         for (name, value) in &self.headers.always {
             request = request.header(name.clone(), value.clone());
+        }
+        if let Some(md5) = &chunk.content_md5 {
+            request = request.header(CONTENT_MD5, md5);
         }
         if self.creates && chunk.position() == 0 {
             for (name, value) in &self.headers.creating {

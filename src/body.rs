@@ -44,10 +44,12 @@ pub struct Body<'b> {
 
 enum Source<'b> {
     Bytes(Cow<'b, [u8]>),
+    /// `summed`: the CRC of its bytes when they were read to be summed, which every attempt must repeat.
     Seekable {
         reader: Box<dyn ReadSeek + 'b>,
         start: u64,
         length: u64,
+        summed: Option<u64>,
     },
     /// `touched` once something was read: it cannot be had again.
     Once {
@@ -84,14 +86,14 @@ impl<'b> Body<'b> {
 
     /// So much of a file, from there on.
     pub(crate) fn section(file: &'b File, start: u64, length: u64) -> Self {
-        Self { source: Source::Seekable { reader: Box::new(file), start, length } }
+        Self { source: Source::Seekable { reader: Box::new(file), start, length, summed: None } }
     }
 
     fn seekable(mut reader: Box<dyn ReadSeek + 'b>) -> io::Result<Self> {
         let start = reader.stream_position()?;
         let length = reader.seek(SeekFrom::End(0))?.saturating_sub(start);
         reader.seek(SeekFrom::Start(start))?;
-        Ok(Self { source: Source::Seekable { reader, start, length } })
+        Ok(Self { source: Source::Seekable { reader, start, length, summed: None } })
     }
 
     fn file(file: impl Read + Seek + 'b, metadata: io::Result<std::fs::Metadata>) -> io::Result<Self> {
@@ -148,6 +150,37 @@ impl<'b> Body<'b> {
         }
     }
 
+    /// The value of `Content-MD5`. What is not in memory is read for it, as for an attempt.
+    #[cfg(feature = "md5")]
+    pub(crate) fn content_md5(&mut self) -> Result<String> {
+        use base64::{Engine, prelude::BASE64_STANDARD};
+        use md5::{Digest, Md5};
+
+        let mut md5 = Md5::new();
+        match &self.source {
+            Source::Bytes(bytes) => md5.update(bytes),
+            Source::Once { .. } => {
+                return Err(Error::invalid_input(
+                    "content_md5 needs bytes that can be read twice, and this body can be read only once: read it \
+                     into memory, give a file or Body::from_seekable, or write it to an Appender",
+                ));
+            }
+            Source::Seekable { .. } | Source::Failed(_) => {
+                let mut exact = self.attempt(None, u64::MAX, None)?;
+                let mut buffer = vec![0; 64 << 10];
+                while !exact.is_whole() {
+                    let filled = exact.fill(&mut buffer)?;
+                    md5.update(&buffer[..filled]);
+                }
+                let crc64 = exact.crc64();
+                if let Source::Seekable { summed, .. } = &mut self.source {
+                    *summed = Some(crc64);
+                }
+            }
+        }
+        Ok(BASE64_STANDARD.encode(md5.finalize()))
+    }
+
     /// A reader for one attempt. `same_as`: the CRC of the first attempt, which this one must repeat. `room`: how many
     /// bytes the object can still take.
     pub(crate) fn attempt<'a>(
@@ -161,9 +194,9 @@ impl<'b> Body<'b> {
             Source::Failed(error) => return Err(error.clone()),
             // They cannot change, so they need no second look.
             Source::Bytes(bytes) => (Reader::Bytes(bytes), None, false),
-            Source::Seekable { reader, start, .. } => {
+            Source::Seekable { reader, start, summed, .. } => {
                 reader.seek(SeekFrom::Start(*start)).map_err(|cause| failed_midway(0, cause))?;
-                (Reader::Stream { reader: &mut **reader, touched: None }, same_as, false)
+                (Reader::Stream { reader: &mut **reader, touched: None }, same_as.or(*summed), false)
             }
             Source::Once { reader, length, touched } => {
                 (Reader::Stream { reader: &mut **reader, touched: Some(touched) }, None, length.is_some())

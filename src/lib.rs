@@ -165,6 +165,8 @@
 //!
 //! - `rustls` (default): HTTPS by rustls with ring and Mozilla's roots compiled in. Needs a C compiler to build.
 //! - `native-tls`: HTTPS by the system's library. With both, rustls is used; with neither, only `http://` is spoken.
+//! - `md5`: [`Content-MD5` per request](AppendOptions#content-md5), so that damaged bytes are refused before they are
+//!   stored.
 //! - `sign-v1`: the [old signature](SignatureVersion), for private clouds.
 //! - `testing`: [`testing`], for `[dev-dependencies]`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -220,7 +222,7 @@ pub use sign::SignatureVersion;
 const _: () = {
     const fn shared<T: Send + Sync + 'static>() {}
     const fn unwinds<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
-    shared::<(Bucket, BucketBuilder, Addressing, ObjectMeta, ObjectReader)>();
+    shared::<(Bucket, BucketBuilder, Addressing, SignatureVersion, ObjectMeta, ObjectReader)>();
     shared::<(Auth, Credentials)>();
     shared::<(Appender, AppenderBuilder, FinishError, OnConflict, Rolled, Resumed)>();
     shared::<(AppendOptions, Progress, Appended, Checkpoint, Position)>();

@@ -25,6 +25,14 @@ use crate::{
 /// checked here: a value that cannot be sent is an [`InvalidInput`](crate::ErrorKind::InvalidInput) error of the
 /// append, before anything is sent. Debug shows names, never values.
 ///
+/// # `Content-MD5`
+///
+/// After every append the service's CRC-64 of the whole object is compared with ours, which *finds* bytes that were
+/// damaged on their way ([`Integrity`](crate::ErrorKind::Integrity)); by then they are in the object. With
+/// `content_md5(true)`, which the feature `md5` adds, they are *refused* instead, and sent again. Behind a bare position,
+/// where there is no CRC to compare, it is the only check. Over HTTPS there is little left for it to find: what TLS
+/// delivers is what was sent.
+///
 /// ```
 /// use oss_append::{AppendOptions, testing::FakeOss};
 ///
@@ -43,6 +51,7 @@ use crate::{
 pub struct AppendOptions {
     /// Lower-case names, each once, values as said.
     headers: Vec<(String, String)>,
+    content_md5: bool,
     progress: Option<Callback>,
 }
 
@@ -150,6 +159,39 @@ impl AppendOptions {
         self
     }
 
+    /// Sends the MD5 of its own bytes with every request, so that bytes that were damaged on their way are refused before
+    /// they are stored (400 `InvalidDigest`), and sent again as often as
+    /// [`attempts`](crate::BucketBuilder::attempts) says.
+    ///
+    /// For an [`Appender`](crate::Appender) that is each chunk, for
+    /// [`resumable_append`](crate::Bucket::resumable_append) each section of the file. Bytes that are not in memory are
+    /// read once more, before they are sent; a source that can be read only once is
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), and so is a `Content-MD5` given by hand beside it.
+    ///
+    /// MD5 is slow, and runs while nothing is sent: on one core of an AMD EPYC, shared with others at the time, it did
+    /// 320 MB/s where the CRC did 12 GB/s, so that a chunk of 8 MiB waits 26 ms, and a GiB takes 3.4 s longer. Measured by
+    /// `cargo test --release --no-default-features --features md5 --test content_md5 -- --ignored --nocapture`.
+    ///
+    /// ```
+    /// use oss_append::{AppendOptions, testing::{FakeOss, Fault}};
+    ///
+    /// let oss = FakeOss::start()?;
+    /// let bucket = oss.bucket("bucket");
+    /// oss.inject(Fault::Damage);
+    /// # #[cfg(feature = "md5")] {
+    /// let options = AppendOptions::new().content_md5(true);
+    /// bucket.append_object_with("log", 0, "text", &options)?; // refused, and sent again
+    /// assert_eq!(oss.object("bucket", "log").unwrap(), b"text");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "md5")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "md5")))]
+    pub fn content_md5(mut self, on: bool) -> Self {
+        self.content_md5 = on;
+        self
+    }
+
     /// Called as bytes go out, on the thread that appends; starts again when an attempt is repeated.
     ///
     /// It must not use the appender that calls it.
@@ -171,13 +213,21 @@ impl AppendOptions {
 
     /// Everything checked and sorted; an object without a content type gets the one its key suggests.
     pub(crate) fn headers(&self, key: &str) -> Result<Headers> {
-        let mut headers = Headers { always: Vec::new(), creating: Vec::new() };
+        let mut headers = Headers {
+            always: Vec::new(),
+            creating: Vec::new(),
+            #[cfg(feature = "md5")]
+            content_md5: self.content_md5,
+        };
         for (name, value) in &self.headers {
             check_header(name, value)?;
             let list = if describes_the_object(name) { &mut headers.creating } else { &mut headers.always };
             list.push((name.clone(), value.clone()));
         }
         check_meta_size(&headers.creating)?;
+        if self.content_md5 && headers.always.iter().any(|(name, _)| name == CONTENT_MD5) {
+            return refuse(format!("{CONTENT_MD5} is given, and content_md5 computes it: leave out one of the two"));
+        }
         if !headers.creating.iter().any(|(name, _)| name == CONTENT_TYPE) {
             headers.creating.push((CONTENT_TYPE.to_owned(), content_type_of(key).to_owned()));
         }
@@ -211,6 +261,9 @@ pub(crate) struct Headers {
     pub(crate) always: Vec<(String, String)>,
     /// Only while the object is new.
     pub(crate) creating: Vec<(String, String)>,
+    /// Each request says the MD5 of its bytes.
+    #[cfg(feature = "md5")]
+    pub(crate) content_md5: bool,
 }
 
 impl Headers {

@@ -1,4 +1,4 @@
-//! What the server said. The only file that names XML and base64.
+//! What the server said. The only file that names XML.
 #![expect(clippy::disallowed_types, reason = "this is the room that reads XML")]
 
 use crate::{

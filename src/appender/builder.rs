@@ -194,7 +194,10 @@ impl AppenderBuilder {
         endpoint::check_key(&self.key)?;
         let headers = self.options.headers(&self.key)?;
         if let Some(name) = headers.fixes_the_body() {
-            return Err(Error::invalid_input(format!("{name} is of one body: an appender sends many")));
+            return Err(Error::invalid_input(format!(
+                "{name} is of one body, and an appender sends many: leave it out; \
+                 AppendOptions::content_md5 (feature md5) gives each its own checksum"
+            )));
         }
         if self.capacity == 0 || self.capacity as u64 > SIZE_LIMIT {
             return Err(Error::invalid_input("buffer_capacity must be from 1 byte to 5 GiB"));

@@ -216,11 +216,10 @@ mod tests {
         assert!(!is_signed_by(&request, &old));
         sign(&mut request, V4, "bucket", &old, "cn-hangzhou", 0);
         assert!(is_signed_by(&request, &old));
-        for other in [("id", Some("new")), ("id", None), ("i", Some("old")), ("id/", Some("old")), ("", Some("old"))] {
-            let credentials = Credentials::new(other.0, "secret");
-            let credentials = other.1.map_or(credentials.clone(), |token| credentials.with_token(token));
-            assert!(!is_signed_by(&request, &credentials), "{other:?}");
+        for (id, token) in [("id", "new"), ("i", "old"), ("id/", "old"), ("", "old")] {
+            assert!(!is_signed_by(&request, &Credentials::new(id, "secret").with_token(token)), "{id} {token}");
         }
+        assert!(!is_signed_by(&request, &Credentials::new("id", "secret")));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(super) fn verify(claim: &Claim<'_>, rules: &Rules<'_>, given: &str) -> Resul
         given.rsplit_once(':').ok_or_else(|| invalid("The Authorization header is malformed.", ""))?;
     let secret = secret_of(rules, key_id)?;
     let value = |name| header(claim.headers, name);
-    let date = value("x-oss-date").or(value("date")).unwrap_or_default();
+    let date = value("x-oss-date").or_else(|| value("date")).unwrap_or_default();
     let Some(time) = parse_http_date(date) else {
         return Err(Refusal::new(403, "AccessDenied", "OSS authentication requires a valid Date.", ""));
     };
