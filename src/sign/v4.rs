@@ -220,6 +220,10 @@ mod tests {
             assert!(!is_signed_by(&request, &Credentials::new(id, "secret").with_token(token)), "{id} {token}");
         }
         assert!(!is_signed_by(&request, &Credentials::new("id", "secret")));
+
+        let slashed = Credentials::new("a/b", "secret");
+        sign(&mut request, V4, "bucket", &slashed, "cn-hangzhou", 0);
+        assert!(is_signed_by(&request, &slashed));
     }
 
     #[test]
