@@ -307,6 +307,8 @@ impl Append<'_> {
             Err(error) => return Step::Stop(error.with_outcome(chunk.outcome())),
         };
         let mut request = self.request(chunk);
+        // A token may expire again behind every attempt that was not refused for it.
+        let repeated = std::mem::take(mended);
         let sent = self.client.send(&mut request, &mut exact);
         let whole = exact.is_whole();
         if whole {
@@ -326,6 +328,7 @@ impl Append<'_> {
             }
             Ok(answer) if answer.is_success() && whole => self.after_success(chunk, answer),
             Ok(answer) => {
+                *mended = repeated;
                 let mend = self.client.mend(&answer, &request, mended);
                 match mend && body.can_be_sent() {
                     true => Step::Present,

@@ -1,8 +1,13 @@
-//! Who is asking. The only file that reads the environment.
-
-use std::{fmt, sync::Arc};
+//! Who is asking.
 
 use crate::error::{BoxError, Error, ErrorKind, Result};
+use std::{fmt, path::Path, sync::Arc};
+
+pub(crate) mod environment;
+pub(crate) mod ossutil;
+
+pub(crate) use environment::bucket_from_env;
+use environment::variable;
 
 /// How requests are signed.
 ///
@@ -29,13 +34,13 @@ enum Source {
 impl Auth {
     /// A fixed key pair. Blanks around either are cut off.
     pub fn new(id: impl Into<String>, secret: impl Into<String>) -> Self {
-        Self(Source::Fixed(Credentials::new(id, secret)))
+        Self::fixed(Credentials::new(id, secret))
     }
 
     /// A temporary key pair with its security token. When it expires, so does this: see [`provider`](Self::provider).
     #[doc(alias = "StsAuth")]
     pub fn sts(id: impl Into<String>, secret: impl Into<String>, token: impl Into<String>) -> Self {
-        Self(Source::Fixed(Credentials::new(id, secret).with_token(token)))
+        Self::fixed(Credentials::new(id, secret).with_token(token))
     }
 
     /// Unsigned requests: only what the bucket lets everybody do.
@@ -45,13 +50,21 @@ impl Auth {
         Self(Source::Anonymous)
     }
 
-    /// `OSS_ACCESS_KEY_ID`, `OSS_ACCESS_KEY_SECRET` and, for temporary keys, `OSS_SESSION_TOKEN`: the variables of the
-    /// service's own SDKs and of ossutil. Read once, here.
+    /// Keys from the environment, read once, here.
+    ///
+    /// | first | if nothing of that is set | |
+    /// |---|---|---|
+    /// | `OSS_ACCESS_KEY_ID` | `ALIBABA_CLOUD_ACCESS_KEY_ID` | |
+    /// | `OSS_ACCESS_KEY_SECRET` | `ALIBABA_CLOUD_ACCESS_KEY_SECRET` | |
+    /// | `OSS_SESSION_TOKEN` | `ALIBABA_CLOUD_SECURITY_TOKEN` | for temporary keys |
+    ///
+    /// The first column is that of the service's own SDKs and of ossutil, the second that of Alibaba Cloud's tools. They
+    /// are never mixed. A variable that is empty or blank is not set.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] when a key is missing, empty or not text that can be sent; it names every variable
-    /// to set.
+    /// [`ErrorKind::InvalidInput`] when neither id and secret are set, or only a part of one column is, or a value is not
+    /// text that can be sent; it names every variable to set. A column that is set in part is never passed over.
     ///
     /// ```
     /// use oss_append::Auth;
@@ -64,11 +77,56 @@ impl Auth {
     /// ```
     #[doc(alias = "EnvironmentVariableCredentialsProvider")]
     pub fn from_env() -> Result<Self> {
-        Self::from_variables(variable)
+        environment::keys(&variable)?.map(Self::fixed).ok_or_else(environment::no_keys)
     }
 
-    /// Asked before every request, and once more when the service says that a token has expired: a closure or your own
-    /// type.
+    /// Keys from ossutil's configuration, where ossutil looks for it: the file `OSSUTIL_CONFIG_FILE`, else
+    /// `~/.ossutilconfig`, and there the profile `OSSUTIL_PROFILE`, else the default. Read once, here.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_ossutil_config`](Self::from_ossutil_config).
+    ///
+    /// ```no_run
+    /// # fn main() -> oss_append::Result<()> {
+    /// let auth = oss_append::Auth::from_ossutil()?;
+    /// # drop(auth); Ok(()) }
+    /// ```
+    pub fn from_ossutil() -> Result<Self> {
+        let path = ossutil::default_path(&variable).ok_or_else(|| {
+            Error::invalid_input("there is no home directory to look for .ossutilconfig in: set OSSUTIL_CONFIG_FILE")
+        })?;
+        Self::from_ossutil_config(path, ossutil::default_profile(&variable).as_deref())
+    }
+
+    /// Keys from a configuration file of ossutil, version 1 or 2, read once, here.
+    ///
+    /// `None` is version 2's `[default]` or version 1's `[Credentials]`, whichever has keys; `Some("dev")` is
+    /// `[profile dev]`. The modes AK, StsToken and Anonymous are read; without a mode the keys are taken as they are,
+    /// with the token if there is one. Only the keys are: region and endpoint are said to the bucket.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] when the file cannot be read (the [`io::Error`](std::io::Error) is the source), has no
+    /// such profile, or the profile has no usable keys: another mode (the text says which provider serves it), a
+    /// `source-profile` (not followed), keys in both versions' sections, a line that is none. Lines are named by number
+    /// and never shown.
+    ///
+    /// ```
+    /// use oss_append::Auth;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("config");
+    /// std::fs::write(&path, "[profile dev]\naccess-key-id = LTAI5t\naccess-key-secret = \"not for printing\"\n")?;
+    /// let auth = Auth::from_ossutil_config(&path, Some("dev"))?;
+    /// assert_eq!(format!("{auth:?}"), r#"Auth(Credentials { id: "LTAI5t", .. })"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_ossutil_config(path: impl AsRef<Path>, profile: Option<&str>) -> Result<Self> {
+        Ok(ossutil::read(path.as_ref(), profile)?.map_or_else(Self::anonymous, Self::fixed))
+    }
+
+    /// Asked before every request, and again when the service says that a token has expired: a closure or your own type.
     ///
     /// ```
     /// use oss_append::{Auth, Credentials};
@@ -87,8 +145,24 @@ impl Auth {
         Self(Source::Provider(Arc::new(provider)))
     }
 
+    pub(crate) fn fixed(credentials: Credentials) -> Self {
+        Self(Source::Fixed(credentials))
+    }
+
     pub(crate) fn is_anonymous(&self) -> bool {
         matches!(self.0, Source::Anonymous)
+    }
+
+    /// Others than those that the service refused. A provider may have them by now, or is asked to fetch them.
+    pub(crate) fn others_than(&self, are_refused: impl Fn(&Credentials) -> bool) -> Option<Credentials> {
+        let Source::Provider(provider) = &self.0 else { return None };
+        match self.credentials().ok().flatten()? {
+            held if are_refused(&held) => {
+                let fresh = provider.refresh(&held).ok()?;
+                (fresh.check().is_ok() && !are_refused(&fresh)).then_some(fresh)
+            }
+            held => Some(held),
+        }
     }
 
     /// What to sign the next request with; `None`: it stays unsigned.
@@ -107,19 +181,6 @@ impl Auth {
                 Ok(Some(credentials))
             }
         }
-    }
-
-    fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let (id, secret) = (said(&lookup, KEY_ID), said(&lookup, KEY_SECRET));
-        let (Some(id), Some(secret)) = (&id, &secret) else {
-            return Err(not_set(&[
-                (id.is_none(), KEY_ID, "OSS_ACCESS_KEY_ID=<id>"),
-                (secret.is_none(), KEY_SECRET, "OSS_ACCESS_KEY_SECRET=<secret>"),
-            ]));
-        };
-        let credentials = Credentials::new(id, secret).with_token(lookup(SESSION_TOKEN).unwrap_or_default());
-        credentials.check().map_err(|e| e.at("the environment's OSS_* variables"))?;
-        Ok(Self(Source::Fixed(credentials)))
     }
 }
 
@@ -174,7 +235,7 @@ impl Credentials {
     }
 
     /// Id and token go into headers; a secret with anything else in it was copied wrong. None is ever repeated.
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let parts = [("access key id", &*self.id), ("access key secret", &*self.secret)];
         for (what, value) in parts.into_iter().chain(self.token().map(|token| ("security token", token))) {
             if value.is_empty() {
@@ -226,6 +287,20 @@ pub trait CredentialsProvider: Send + Sync {
     /// Whatever kept you from having any: the call that needed them fails with [`ErrorKind::Credentials`] and this as
     /// its source.
     fn credentials(&self) -> Result<Credentials, BoxError>;
+
+    /// Others than these, which the service has just refused: their token has expired, or their key is no longer known.
+    ///
+    /// Only asked if [`credentials`](Self::credentials) still gives the refused ones, so a provider that caches must
+    /// fetch here; where several threads come with the same refused ones, once. The request is repeated with what comes
+    /// back, unless it is the same again. The default asks `credentials`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept you from having others. The service's refusal is told, not this.
+    fn refresh(&self, refused: &Credentials) -> Result<Credentials, BoxError> {
+        let _ = refused;
+        self.credentials()
+    }
 }
 
 impl<F> CredentialsProvider for F
@@ -241,38 +316,10 @@ impl<P: CredentialsProvider + ?Sized> CredentialsProvider for Arc<P> {
     fn credentials(&self) -> Result<Credentials, BoxError> {
         (**self).credentials()
     }
-}
 
-/// Endpoint, region and bucket by `OSS_ENDPOINT` or `OSS_REGION`, and `OSS_BUCKET`. A region is an endpoint, too.
-pub(crate) fn bucket_from_env() -> Result<(String, Option<String>, String)> {
-    bucket_from_variables(variable)
-}
-
-fn bucket_from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<(String, Option<String>, String)> {
-    let region = said(&lookup, REGION);
-    let endpoint = said(&lookup, ENDPOINT).or_else(|| region.clone());
-    match (endpoint, said(&lookup, BUCKET)) {
-        (Some(endpoint), Some(bucket)) => Ok((endpoint, region, bucket)),
-        (endpoint, bucket) => Err(not_set(&[
-            (bucket.is_none(), BUCKET, "OSS_BUCKET=<name>"),
-            (endpoint.is_none(), "OSS_ENDPOINT (or OSS_REGION)", "OSS_ENDPOINT=https://oss-cn-hangzhou.aliyuncs.com"),
-        ])),
+    fn refresh(&self, refused: &Credentials) -> Result<Credentials, BoxError> {
+        (**self).refresh(refused)
     }
-}
-
-/// A variable that says something: set, and more than blanks.
-fn said(lookup: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
-    lookup(name).map(trimmed).filter(|value| !value.is_empty())
-}
-
-/// Names every variable that is missing, and shows how to set each.
-fn not_set(variables: &[(bool, &str, &str)]) -> Error {
-    let missing = || variables.iter().filter(|(missing, ..)| *missing);
-    let names: Vec<_> = missing().map(|(_, name, _)| *name).collect();
-    let examples: Vec<_> = missing().map(|(.., example)| *example).collect();
-    let verb = if names.len() == 1 { "is" } else { "are" };
-    let (names, examples) = (names.join(" and "), examples.join(" "));
-    Error::invalid_input(format!("{names} {verb} not set in the environment: export {examples}"))
 }
 
 fn trimmed(text: impl Into<String>) -> String {
@@ -283,26 +330,9 @@ fn trimmed(text: impl Into<String>) -> String {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]
-fn variable(name: &str) -> Option<String> {
-    // What is not Unicode must not pass for missing: its replacement characters are refused where it is used.
-    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
-}
-
-const KEY_ID: &str = "OSS_ACCESS_KEY_ID";
-const KEY_SECRET: &str = "OSS_ACCESS_KEY_SECRET";
-const SESSION_TOKEN: &str = "OSS_SESSION_TOKEN";
-const BUCKET: &str = "OSS_BUCKET";
-const ENDPOINT: &str = "OSS_ENDPOINT";
-const REGION: &str = "OSS_REGION";
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn env<'e>(variables: &'e [(&'e str, &'e str)]) -> impl Fn(&str) -> Option<String> + 'e {
-        move |name| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
-    }
 
     fn used(auth: &Auth) -> Credentials {
         auth.credentials().expect("good keys").expect("signed")
@@ -381,50 +411,5 @@ mod tests {
         fn crosses_threads<T: Send + Sync + 'static>() {}
         crosses_threads::<Auth>();
         crosses_threads::<Credentials>();
-    }
-
-    #[test]
-    fn the_environment_gives_keys_or_names_what_is_missing() {
-        let full = [("OSS_ACCESS_KEY_ID", " id "), ("OSS_ACCESS_KEY_SECRET", "secret"), ("OSS_SESSION_TOKEN", "")];
-        assert_eq!(used(&Auth::from_variables(env(&full)).expect("all set")), Credentials::new("id", "secret"));
-
-        let with_token = [full[0], full[1], ("OSS_SESSION_TOKEN", "token")];
-        assert_eq!(used(&Auth::from_variables(env(&with_token)).expect("all set")).token(), Some("token"));
-
-        assert_eq!(
-            Auth::from_variables(env(&[])).expect_err("nothing set").to_string(),
-            "OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET are not set in the environment: \
-             export OSS_ACCESS_KEY_ID=<id> OSS_ACCESS_KEY_SECRET=<secret>"
-        );
-        for (set, missing) in [
-            (&full[..1], "OSS_ACCESS_KEY_SECRET is not set"),
-            (&[("OSS_ACCESS_KEY_ID", " "), full[1]][..], "OSS_ACCESS_KEY_ID is not set"),
-        ] {
-            let error = Auth::from_variables(env(set)).expect_err(missing);
-            assert_eq!(error.kind(), ErrorKind::InvalidInput);
-            assert!(error.to_string().starts_with(missing), "{error}");
-        }
-        let broken = [full[0], ("OSS_ACCESS_KEY_SECRET", "sec\u{fffd}ret")];
-        let error = Auth::from_variables(env(&broken)).expect_err("not Unicode").to_string();
-        assert!(error.starts_with("the environment's OSS_* variables: the access key secret has"), "{error}");
-    }
-
-    #[test]
-    fn the_environment_gives_the_bucket_or_names_what_is_missing() {
-        let (endpoint, region, bucket) =
-            (("OSS_ENDPOINT", "http://h"), ("OSS_REGION", " cn-hangzhou"), ("OSS_BUCKET", "b\n"));
-        let told = |set: &[(&str, &str)]| bucket_from_variables(env(set));
-        let cn = || Some("cn-hangzhou".to_owned());
-        assert_eq!(told(&[endpoint, region, bucket]).expect("all"), ("http://h".into(), cn(), "b".into()));
-        assert_eq!(told(&[endpoint, bucket]).expect("enough"), ("http://h".into(), None, "b".into()));
-        assert_eq!(told(&[region, bucket]).expect("enough"), ("cn-hangzhou".into(), cn(), "b".into()));
-        for (set, missing) in [
-            (&[][..], "OSS_BUCKET and OSS_ENDPOINT (or OSS_REGION) are not set"),
-            (&[region][..], "OSS_BUCKET is not set"),
-            (&[bucket, ("OSS_ENDPOINT", "")][..], "OSS_ENDPOINT (or OSS_REGION) is not set"),
-        ] {
-            let error = told(set).expect_err(missing).to_string();
-            assert!(error.starts_with(missing), "{error}");
-        }
     }
 }

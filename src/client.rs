@@ -1,4 +1,4 @@
-//! One request, signed and sent: credentials asked for each time, a wrong clock and an expired token mended once.
+//! One request, signed and sent: credentials asked for each time, a wrong clock and an expired token mended.
 
 use crate::{
     auth::Auth,
@@ -27,7 +27,8 @@ pub(crate) struct Client {
     pub(crate) hook: Hook,
 }
 
-/// What was already mended for one request. Each is tried once: a second refusal is the service's word.
+/// What was already mended for the request that is repeated. Each is tried once: a second refusal in a row is the
+/// service's word.
 #[derive(Debug, Default)]
 pub(crate) struct Mended {
     clock: bool,
@@ -127,13 +128,12 @@ impl Client {
 
     /// Can the refusal be mended by another date or another token? Then the same request may go out again.
     pub(crate) fn mend(&self, answer: &Answer, request: &Request, mended: &mut Mended) -> bool {
-        if answer.status < 400 || !answer.is_from_oss() {
-            return false;
-        }
-        match answer.refusal().code.as_deref() {
-            Some("RequestTimeTooSkewed") if !mended.clock => {
-                mended.clock = true;
-                let learned = self.clock.learn(answer.server_time().as_deref(), answer.header("date"));
+        let is_refusal = answer.status >= 400 && answer.is_from_oss();
+        let code = if is_refusal { answer.refusal().code } else { None };
+        match code.as_deref() {
+            Some("RequestTimeTooSkewed") => {
+                let learned = !std::mem::replace(&mut mended.clock, true)
+                    && self.clock.learn(answer.server_time().as_deref(), answer.header("date"));
                 if learned {
                     self.hook.tell(Event::ClockCorrected { key: &request.key, offset: self.clock.offset() });
                 }
@@ -144,18 +144,23 @@ impl Client {
                 | "InvalidSecurityToken"
                 | "InvalidAccessKeyId"
                 | "AccessKeyIdAndSecurityTokenNotMatch",
-            ) if !mended.credentials => {
-                mended.credentials = true;
-                // The provider may have others by now; the same ones would be refused again.
-                let fresh = self.auth.credentials().ok().flatten();
-                let fresh = fresh.filter(|fresh| !sign::is_signed_by(request, fresh));
-                if let Some(fresh) = &fresh {
-                    let (key, key_id, error) = (&request.key, fresh.id(), &answer.error());
+            ) => {
+                if std::mem::replace(&mut mended.credentials, true) {
+                    return false;
+                }
+                let others = self.auth.others_than(|credentials| sign::is_signed_by(request, credentials));
+                if let Some(others) = &others {
+                    let (key, key_id, error) = (&request.key, others.id(), &answer.error());
                     self.hook.tell(Event::CredentialsRefreshed { key, key_id, error });
                 }
-                fresh.is_some()
+                others.is_some()
             }
-            _ => false,
+            // Date and token were good: what is refused for them later is another matter.
+            _ => {
+                *mended = Mended::default();
+                false
+            }
+            }
         }
     }
 

@@ -340,6 +340,12 @@ impl FakeOss {
         self.service().token = Some(token.to_owned());
     }
 
+    /// Every security token is good for this many requests, and refused with 403 SecurityTokenExpired from then on: a
+    /// day in a few requests. Keys without a token are not concerned.
+    pub fn expire_tokens_after(&self, requests: u64) {
+        self.service().token_life = Some(requests);
+    }
+
     /// Requests to this host are about this bucket, with nothing of it in the path: a CNAME. Other hosts are read as
     /// `<bucket>.<rest>`, addresses and `localhost` as hosts whose paths begin with the bucket.
     pub fn add_domain(&self, host: &str, bucket: &str) {

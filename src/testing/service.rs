@@ -21,6 +21,9 @@ pub(super) struct Service {
     pub(super) keys: BTreeMap<String, String>,
     region: &'static str,
     pub(super) token: Option<String>,
+    /// For how many requests a token is good.
+    pub(super) token_life: Option<u64>,
+    token_uses: BTreeMap<String, u64>,
     pub(super) anonymous: bool,
     pub(super) forbidden: BTreeSet<String>,
     pub(super) clock_offset: i64,
@@ -185,7 +188,7 @@ impl Service {
     }
 
     /// In the service's order: can it be read, who asks, is there such a bucket, may it be done.
-    fn admit(&self, request: &Request, body: Body) -> Result<Operation, Refusal> {
+    fn admit(&mut self, request: &Request, body: Body) -> Result<Operation, Refusal> {
         let malformed = || Refusal::new(400, "InvalidURI", "The request URI could not be parsed.", "");
         let parameters = request.parameters().ok_or_else(malformed)?;
         let (bucket, key) = self.place(request).ok_or_else(malformed)?;
@@ -223,7 +226,7 @@ impl Service {
     }
 
     fn authenticate(
-        &self,
+        &mut self,
         request: &Request,
         bucket: &str,
         key: &str,
@@ -236,7 +239,17 @@ impl Service {
         let claim =
             Claim { method: &request.method, bucket, key: key.as_bytes(), parameters, headers: &request.headers };
         let rules = Rules { keys: &self.keys, region: self.region, token: self.token.as_deref(), now: self.now() };
-        verify(&claim, &rules)
+        verify(&claim, &rules)?;
+        match (self.token_life, header(&request.headers, "x-oss-security-token")) {
+            (Some(life), Some(token)) => self.use_token(token, life),
+            _ => Ok(()),
+        }
+    }
+
+    fn use_token(&mut self, token: &str, life: u64) -> Result<(), Refusal> {
+        let uses = self.token_uses.entry(token.to_owned()).or_default();
+        *uses += 1;
+        if *uses > life { Err(Refusal::scripted(403, "SecurityTokenExpired")) } else { Ok(()) }
     }
 
     fn refuse(&self, request: &Request, refusal: Refusal) -> Reply {
