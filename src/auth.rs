@@ -126,6 +126,40 @@ impl Auth {
         Ok(ossutil::read(path.as_ref(), profile)?.map_or_else(Self::anonymous, Self::fixed))
     }
 
+    /// Whatever this machine has: the first of these that is configured.
+    ///
+    /// 1. `OSS_ACCESS_KEY_ID` and its family, else
+    /// 2. `ALIBABA_CLOUD_ACCESS_KEY_ID` and its family: [`from_env`](Self::from_env).
+    /// 3. `ALIBABA_CLOUD_OIDC_TOKEN_FILE` or `ALIBABA_CLOUD_OIDC_PROVIDER_ARN`, as RRSA sets them in a pod:
+    ///    [`OidcRole`](crate::credentials::OidcRole).
+    /// 4. ossutil's configuration, if there is such a file or `OSSUTIL_CONFIG_FILE` names one:
+    ///    [`from_ossutil`](Self::from_ossutil).
+    /// 5. The RAM role of the ECS instance, unless `ALIBABA_CLOUD_ECS_METADATA_DISABLED` is `true`:
+    ///    [`EcsRamRole`](crate::credentials::EcsRamRole).
+    ///
+    /// Which one is decided here and for good, so that a program does not change its identity while it runs. A source
+    /// that is configured and broken is an error: the next would be somebody else. Nothing is sent; the metadata service,
+    /// which nothing but asking shows, is the last.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] when a configured source is broken (as the functions above), or none is configured: it
+    /// then says what each lacked. Where only the metadata service is left and does not answer, the first call that
+    /// signs says the same, with [`ErrorKind::Credentials`].
+    ///
+    /// ```no_run
+    /// # fn main() -> oss_append::Result<()> {
+    /// use oss_append::{Auth, Bucket};
+    ///
+    /// let bucket = Bucket::new(Auth::default_chain()?, "https://oss-cn-hangzhou.aliyuncs.com", "bucket")?;
+    /// # drop(bucket); Ok(()) }
+    /// ```
+    #[cfg(feature = "credentials")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "credentials")))]
+    pub fn default_chain() -> Result<Self> {
+        crate::credentials::default_chain(&variable)
+    }
+
     /// Asked before every request, and again when the service says that a token has expired: a closure or your own type.
     ///
     /// ```
@@ -207,12 +241,21 @@ pub struct Credentials {
     id: String,
     secret: String,
     token: Option<String>,
+    /// In seconds since 1970; unsaid: until the service refuses them.
+    #[cfg(feature = "credentials")]
+    expiry: Option<u64>,
 }
 
 impl Credentials {
     /// A key pair. Blanks around either are cut off: they come along when keys are copied from files.
     pub fn new(id: impl Into<String>, secret: impl Into<String>) -> Self {
-        Self { id: trimmed(id), secret: trimmed(secret), token: None }
+        Self {
+            id: trimmed(id),
+            secret: trimmed(secret),
+            token: None,
+            #[cfg(feature = "credentials")]
+            expiry: None,
+        }
     }
 
     /// The same with a security token; an empty one means none.
@@ -220,6 +263,41 @@ impl Credentials {
     pub fn with_token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(trimmed(token)).filter(|token| !token.is_empty());
         self
+    }
+
+    /// The same with the time when they expire, for [`Cached`](crate::credentials::Cached) to know when to ask for others.
+    ///
+    /// ```
+    /// use oss_append::Credentials;
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// let hour = SystemTime::now() + Duration::from_secs(3600);
+    /// let temporary = Credentials::new("STS.example", "secret").with_token("token").with_expiry(hour);
+    /// # drop(temporary);
+    /// ```
+    #[cfg(feature = "credentials")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "credentials")))]
+    #[must_use]
+    #[expect(clippy::disallowed_types, reason = "a time that is named; clock.rs reads what it is")]
+    pub fn with_expiry(self, at: std::time::SystemTime) -> Self {
+        self.expiring(Some(crate::clock::seconds(at)))
+    }
+
+    #[cfg(feature = "credentials")]
+    pub(crate) fn expiring(mut self, unix: Option<u64>) -> Self {
+        self.expiry = unix;
+        self
+    }
+
+    #[cfg(feature = "credentials")]
+    pub(crate) fn expiry(&self) -> Option<u64> {
+        self.expiry
+    }
+
+    /// Are they the same, whatever is said of their end?
+    #[cfg(feature = "credentials")]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (&self.id, &self.secret, &self.token) == (&other.id, &other.secret, &other.token)
     }
 
     pub(crate) fn id(&self) -> &str {

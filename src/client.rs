@@ -119,7 +119,7 @@ impl Client {
             Method::Get => Operation::Get,
             Method::Delete => Operation::Delete,
             // Appends have their own loop; this is the other thing to post.
-            Method::Post => Operation::Seal,
+            _ => Operation::Seal,
         };
         let (key, attempts) = (request.key.as_str(), self.policy.attempts);
         let (position, length) = (None, None);
@@ -159,7 +159,6 @@ impl Client {
             _ => {
                 *mended = Mended::default();
                 false
-            }
             }
         }
     }

@@ -34,6 +34,12 @@ impl Clock {
         }
         time.is_some()
     }
+
+    /// Lets time pass: tests do not wait for it.
+    #[cfg(all(test, feature = "credentials"))]
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.offset.fetch_add(seconds, Relaxed);
+    }
 }
 
 /// For measuring how long something takes.
@@ -51,6 +57,38 @@ pub(crate) fn timestamp(unix: u64) -> String {
 #[cfg(feature = "sign-v1")]
 pub(crate) fn http_date(unix: u64) -> String {
     httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(unix.min(LAST)))
+}
+
+/// `YYYY-MM-DDTHH:MM:SSZ`, as other services have it.
+#[cfg(feature = "credentials")]
+pub(crate) fn iso_8601(unix: u64) -> String {
+    let [year, month, day, hour, minute, second] = civil(unix);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// Seconds since 1970 of a time that somebody else names.
+#[cfg(feature = "credentials")]
+pub(crate) fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// `2025-04-10T10:00:57Z`, with or without a fraction, or with an offset as `+08:00` instead of the Z (RFC 3339).
+#[cfg(feature = "credentials")]
+pub(crate) fn parse_rfc_3339(text: &str) -> Option<u64> {
+    let text = text.trim();
+    if text.ends_with('Z') {
+        return parse_server_time(text);
+    }
+    let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+    let (ahead, offset) = (offset.starts_with('+'), offset.strip_prefix(['+', '-'])?);
+    let (hours, minutes) = offset.split_once(':')?;
+    let number = |text: &str, most: u64| match text.bytes().all(|b| b.is_ascii_digit()) {
+        true => text.parse::<u64>().ok().filter(|n| *n <= most),
+        false => None,
+    };
+    let offset = number(hours, 23)? * 3600 + number(minutes, 59)? * 60;
+    let local = parse_server_time(&format!("{local}Z"))?;
+    if ahead { local.checked_sub(offset) } else { Some(local + offset) }
 }
 
 /// A board without a battery starts in 1970, a broken one before it: both are offsets like any other.
@@ -181,6 +219,39 @@ mod tests {
             let text = format!("{y}-{m}-{d}T{}:{}:{}.999Z", &time[..2], &time[2..4], &time[4..]);
             assert_eq!(parse_server_time(&text), Some(unix));
         }
+    }
+
+    #[test]
+    #[cfg(feature = "credentials")]
+    fn times_of_other_services_are_read_and_written() {
+        assert_eq!(iso_8601(1_744_279_257), "2025-04-10T10:00:57Z");
+        for text in [
+            "2025-04-10T10:00:57Z",
+            " 2025-04-10T10:00:57.123456789Z\n",
+            "2025-04-10T18:00:57+08:00",
+            "2025-04-10T18:00:57.5+08:00",
+            "2025-04-10T04:30:57-05:30",
+            "2025-04-10T10:00:57-00:00",
+        ] {
+            assert_eq!(parse_rfc_3339(text), Some(1_744_279_257), "{text}");
+        }
+        for text in [
+            "",
+            "+08:00",
+            "1744279257",
+            "2025-04-10T18:00:57",
+            "2025-04-10T18:00:57 08:00",
+            "2025-04-10T18:00:57+0800",
+            "2025-04-10T18:00:57+24:00",
+            "2025-04-10T18:00:57+08:60",
+            "2025-04-10T18:00:57++8:00",
+            "1970-01-01T00:00:00+00:01",
+            "\u{fc}2025-04-10T18:00:57\u{fc}8:00",
+        ] {
+            assert_eq!(parse_rfc_3339(text), None, "{text}");
+        }
+        assert_eq!(seconds(SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1999)), 1);
+        assert_eq!(seconds(SystemTime::UNIX_EPOCH - std::time::Duration::from_secs(9)), 0);
     }
 
     #[test]

@@ -168,6 +168,7 @@
 //! - `md5`: [`Content-MD5` per request](AppendOptions#content-md5), so that damaged bytes are refused before they are
 //!   stored.
 //! - `sign-v1`: the [old signature](SignatureVersion), for private clouds.
+//! - `credentials`: keys from instance metadata, an external process, an OIDC token or a URI, and one default chain.
 //! - `testing`: [`testing`], for `[dev-dependencies]`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(feature = "testing"), doc = "\n\n[`testing`]: #features")]
@@ -182,6 +183,9 @@ mod buffer;
 mod client;
 mod clock;
 mod crc64;
+#[cfg(feature = "credentials")]
+#[cfg_attr(docsrs, doc(cfg(feature = "credentials")))]
+pub mod credentials;
 mod endpoint;
 mod error;
 mod event;
@@ -227,6 +231,10 @@ const _: () = {
     shared::<(Appender, AppenderBuilder, FinishError, OnConflict, Rolled, Resumed)>();
     shared::<(AppendOptions, Progress, Appended, Checkpoint, Position)>();
     shared::<(Error, ErrorKind, Found, Outcome)>();
+    #[cfg(feature = "credentials")]
+    shared::<(credentials::Cached<credentials::Process>, credentials::Process, credentials::Uri)>();
+    #[cfg(feature = "credentials")]
+    shared::<(credentials::EcsRamRole, credentials::OidcRole)>();
     #[cfg(feature = "testing")]
     shared::<(testing::FakeOss, testing::Fault, testing::Recorded)>();
     shared::<(Event<'static>, Operation, Verdict)>();

@@ -21,6 +21,8 @@ pub(crate) enum Method {
     Get,
     Head,
     Post,
+    #[cfg(feature = "credentials")]
+    Put,
     Delete,
 }
 
@@ -96,6 +98,8 @@ impl Method {
             Self::Get => "GET",
             Self::Head => "HEAD",
             Self::Post => "POST",
+            #[cfg(feature = "credentials")]
+            Self::Put => "PUT",
             Self::Delete => "DELETE",
         }
     }
