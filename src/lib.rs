@@ -36,20 +36,6 @@
 //! same bytes are sent again. There: they are confirmed. Not to be found out: [`Outcome::Unknown`], and the next call
 //! asks again.
 //!
-//! [`append_object`](Bucket::append_object) does the same if it knows the CRC-64 of what lies before (position 0, a
-//! [`Checkpoint`] or the last [`Appended`]) and the bytes can be read again ([`Body`] says which can). Otherwise a lost
-//! answer is [`Outcome::Unknown`] at once.
-//!
-//! Two things no client can see:
-//!
-//! - another writer's *equal* bytes at the same place while ours are in doubt. In shared logs give every record
-//!   something of its own;
-//! - a delayed request that meets an object deleted meanwhile and grown again to exactly the old length. This ends by
-//!   itself: 15 minutes after a request was signed only a copy the service had let in by then can still land.
-//!
-//! Other bytes of equal length have an equal CRC-64 by a chance of 2^-64 for each question. It is no defence against
-//! malice.
-//!
 //! ```text
 //!             your code
 //!                │
@@ -67,6 +53,12 @@
 //!                                                                 ├─ another's ──────▶ Conflict
 //!                                                                 └─ not found out ──▶ Unknown
 //! ```
+//!
+//! [`append_object`](Bucket::append_object) does the same if it knows the CRC-64 of what lies before (position 0, a
+//! [`Checkpoint`] or the last [`Appended`]) and the bytes can be read again ([`Body`] says which can). Otherwise a lost
+//! answer is [`Outcome::Unknown`] at once.
+//!
+//! What no client can see, what to do for each error, and how to go on after a kill: [`guide::exactly_once`].
 //!
 //! # Errors
 //!
@@ -103,55 +95,32 @@
 //! ```
 //!
 //! An error of `write` speaks of earlier bytes, never of those of the failing call: these were not taken. After a
-//! [`Conflict`](ErrorKind::Conflict) or [`Integrity`](ErrorKind::Integrity) every call of that appender repeats it
-//! until [`resync`](Appender::resync).
+//! [`Conflict`](ErrorKind::Conflict), [`Integrity`](ErrorKind::Integrity) or [`Protocol`](ErrorKind::Protocol) error
+//! every call of that appender repeats it until [`resync`](Appender::resync).
 //!
 //! # Writing logs
 //!
 //! - Loggers flush after every record, and an honest [`flush`](std::io::Write::flush) is a request. With
 //!   [`flush_threshold`](AppenderBuilder::flush_threshold) and [`max_age`](AppenderBuilder::max_age) records are
-//!   joined; then only [`confirm`](Appender::confirm) and [`finish`](Appender::finish) are proof. There is no thread:
-//!   what is old goes out with the next call, as [`flush_due`](Appender::flush_due).
+//!   joined; then only [`confirm`](Appender::confirm) and [`finish`](Appender::finish) are proof.
 //! - `writeln!` with arguments is several writes. [`whole_lines`](AppenderBuilder::whole_lines) keeps requests from
 //!   ending inside a line.
-//! - The HTTP client logs, too, through the crate `log`, at DEBUG and TRACE and while a request runs. A logger that
-//!   writes here must leave out the modules `ureq`, `ureq_proto` and `rustls`, or it is called from within its own write
-//!   and waits for itself for ever. With env_logger `.filter_module("ureq", LevelFilter::Off)` covers both of the first
-//!   (it is a prefix), with fern `.level_for("ureq", LevelFilter::Off)` is needed for each, and tracing-subscriber is
-//!   safe at INFO. simplelog locks before it filters: use INFO, or a fern `Dispatch` in front. tracing-appender does not
-//!   hang but feeds itself: the same filters.
-//! - A global logger is never dropped, and loggers swallow the errors of their sink (the bytes stay pending here and go
-//!   with the next record). Keep a second handle, as an `Arc<Mutex<Appender>>`, and [`confirm`](Appender::confirm) before
-//!   the program ends.
+//! - **The HTTP client logs, too.** A logger that writes here must leave out the modules `ureq`, `ureq_proto` and
+//!   `rustls`, or it waits for itself for ever.
+//! - A global logger is never dropped: keep a second handle and [`confirm`](Appender::confirm) before the program ends.
 //! - Several processes, one object: [`OnConflict::Rebase`]. An object per day or size:
 //!   [`roll_over`](AppenderBuilder::roll_over).
 //!
-//! What writers make of `flush` and of their own end:
-//!
-//! | writer | flushes | at its end |
-//! |---|---|---|
-//! | env_logger, fern | after each record | never dropped: [`confirm`](Appender::confirm) by a second handle |
-//! | simplelog | when asked to; a record is several writes | the same |
-//! | tracing-subscriber in a `Mutex` | never; an event is one write | its drop is the appender's: one attempt, untold |
-//! | tracing-appender | when its queue is empty | with a `flush_threshold` the tail is still pending: `confirm` |
-//! | flate2, zstd | when flushed | `finish` ends the member and gives the appender back, unflushed |
-//! | tar | never | `into_inner` ends the archive and gives the appender back, unflushed |
-//! | csv | when flushed | `into_inner` flushes: a request |
-//! | `BufWriter`, `LineWriter` | when flushed | `into_inner` does *not* flush the appender |
+//! What each logger and writer does with `flush` and at its end, how to filter it, and a global logger as a whole:
+//! [`guide::writing_logs`].
 //!
 //! # Permissions
 //!
-//! | permission | for |
-//! |---|---|
-//! | `oss:PutObject` | appending |
-//! | `oss:PutObjectTagging` | appending with [tags](AppendOptions::tag) |
-//! | `oss:GetObject` | asking: [`open`](AppenderBuilder::open), [`resync`](Appender::resync), [`OnConflict::Rebase`], [`resumable_append`](Bucket::resumable_append), [`head_object`](Bucket::head_object), [`object_exists`](Bucket::object_exists), [`get_object`](Bucket::get_object) |
-//! | `oss:DeleteObject` | [`delete_object`](Bucket::delete_object) |
-//! | `oss:SealAppendObject` | [`seal_append_object`](Bucket::seal_append_object), for accounts that were opened for it |
-//!
-//! With a key that may only write, [`append_object`](Bucket::append_object),
-//! [`create_new`](AppenderBuilder::create_new) and [`resume`](AppenderBuilder::resume) work, and a lost answer is
-//! settled by presenting the same bytes again. What that leaves open is [`Outcome::Unknown`].
+//! `oss:PutObject` appends, with [tags](AppendOptions::tag) also `oss:PutObjectTagging`. `oss:GetObject` asks and reads:
+//! [`open`](AppenderBuilder::open), [`resync`](Appender::resync), [`OnConflict::Rebase`],
+//! [`resumable_append`](Bucket::resumable_append), [`head_object`](Bucket::head_object) need it. With a key that may only
+//! write, [`append_object`](Bucket::append_object), [`create_new`](AppenderBuilder::create_new) and
+//! [`resume`](AppenderBuilder::resume) work. Every call, and policies to copy: [`guide::permissions`].
 //!
 //! # Limits
 //!
@@ -160,6 +129,13 @@
 //!   most of it later. [`Appender::existed`] says whether the object was there before.
 //! - One `Appender` sends one request at a time, on the calling thread. Its memory is one buffer,
 //!   [8 MiB](AppenderBuilder::DEFAULT_BUFFER_CAPACITY) unless said otherwise.
+//!
+//! How many requests a gigabyte is, and how fast it can go: [`guide::limits_and_prices`].
+//!
+//! # And
+//!
+//! Keys: [`guide::credentials`]. Regions, proxies, certificates, timeouts: [`guide::endpoints_and_networks`]. Faults for
+//! your own tests: [`guide::testing_your_program`]. From Python: [`guide::coming_from_oss2`].
 //!
 //! # Features
 //!
@@ -240,6 +216,10 @@ const _: () = {
     shared::<(Event<'static>, Operation, Verdict)>();
     unwinds::<(Bucket, BucketBuilder, Appender)>();
 };
+
+// Pages, and no code: only documentation has it.
+#[cfg(any(doc, doctest))]
+pub mod guide;
 
 /// The README's examples are tests.
 #[cfg(doctest)]
