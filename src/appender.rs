@@ -49,8 +49,8 @@ pub use builder::{AppenderBuilder, OnConflict, Rolled};
 ///   a [`std::io::LineWriter`].
 /// - `flush` returns `Ok` only when everything accepted is confirmed (but see
 ///   [`flush_threshold`](AppenderBuilder::flush_threshold)). With nothing pending it sends nothing.
-/// - A [`Conflict`](crate::ErrorKind::Conflict) or [`Integrity`](crate::ErrorKind::Integrity) error stays: every later call repeats it
-///   until [`resync`](Self::resync).
+/// - A [`Conflict`](crate::ErrorKind::Conflict), [`Integrity`](crate::ErrorKind::Integrity) or
+///   [`Protocol`](crate::ErrorKind::Protocol) error stays: every later call repeats it until [`resync`](Self::resync).
 #[must_use = "bytes may be lost unless finished"]
 pub struct Appender {
     /// `None` only when it was finished or taken apart.
@@ -59,28 +59,97 @@ pub struct Appender {
 
 impl Appender {
     /// What the service has confirmed.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let mut log = bucket.appender("log").open()?;
+    /// log.write_all(b"text")?;
+    /// assert_eq!(log.checkpoint().position, 0); // accepted is not confirmed
+    /// log.confirm()?;
+    /// assert_eq!(log.checkpoint().to_string(), "v1:4:1660784822540881237");
+    /// # log.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn checkpoint(&self) -> Checkpoint {
         self.inner().confirmed
     }
 
     /// Accepted, not confirmed.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let mut log = bucket.appender("log").open()?;
+    /// log.write_all(b"text")?;
+    /// assert_eq!(log.pending(), b"text");
+    /// log.flush()?;
+    /// assert!(log.pending().is_empty());
+    /// # log.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn pending(&self) -> &[u8] {
         self.inner().buffer.bytes()
     }
 
     /// The object written to now.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let log = bucket.appender("log").open()?;
+    /// assert_eq!(log.key(), "log"); // after a roll-over it is the next one's
+    /// # log.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn key(&self) -> &str {
         &self.inner().key
     }
 
     /// Was it there before us? As [`open`](AppenderBuilder::open) or [`resync`](Self::resync) saw it; `None` where
     /// nobody looked. If so, create-time options had no effect.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// use oss_append::AppendOptions;
+    ///
+    /// let log = bucket.appender("log").options(AppendOptions::new().storage_class("IA")).open()?;
+    /// if log.existed() == Some(true) {
+    ///     eprintln!("{} keeps the storage class it has", log.key());
+    /// }
+    /// # assert_eq!(log.existed(), Some(false));
+    /// # log.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn existed(&self) -> Option<bool> {
         self.inner().existed
     }
 
     /// The bytes whose fate is not known, if any, as positions in the object. They are the beginning of
     /// [`pending`](Self::pending); after [`resume`](AppenderBuilder::resume) all of them, until the first answer.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// use oss_append::testing::Fault;
+    ///
+    /// let mut log = bucket.appender("log").open()?;
+    /// log.write_all(b"text")?;
+    /// oss.inject(Fault::LoseAnswer.and(Fault::GoAway)); // and nobody there to be asked
+    /// log.confirm().unwrap_err();
+    /// assert_eq!(log.in_doubt(), Some(0..4));
+    /// oss.come_back();
+    /// log.confirm()?; // asked first: they are in
+    /// assert_eq!(log.in_doubt(), None);
+    /// # log.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn in_doubt(&self) -> Option<Range<u64>> {
         self.inner().in_doubt()
     }
@@ -89,6 +158,15 @@ impl Appender {
     /// [`finish`](Self::finish) or flush.
     ///
     /// By value, by `&mut`, `dyn`: all fine.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let mut out = bucket.appender("source.rs").open()?;
+    /// let copied = out.copy_from(std::fs::File::open(file!())?)?;
+    /// assert_eq!(out.finish()?.position, copied);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The reader's own, with everything read before it accepted; and as [`Write::write`]. At the 5 GiB an object can
@@ -99,6 +177,19 @@ impl Appender {
 
     /// Sends and confirms everything accepted, whatever [`flush_threshold`](AppenderBuilder::flush_threshold) says. (As
     /// [`File::sync_all`](std::fs::File::sync_all) beside its `flush`.)
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let mut log = bucket.appender("log").flush_threshold(1 << 20).open()?;
+    /// log.write_all(b"text")?;
+    /// log.flush()?; // below the threshold: nothing is sent
+    /// assert_eq!(log.confirm()?.position, 4); // proof
+    /// # log.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::outcome`] speaks of the first pending bytes, which the text names by their range; those behind them
@@ -111,6 +202,20 @@ impl Appender {
     }
 
     /// Sends what is older than [`max_age`](AppenderBuilder::max_age); for loops that may go quiet.
+    ///
+    /// ```
+    /// use std::{io::Write, time::Duration};
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let mut log = bucket.appender("log").max_age(Duration::from_secs(5)).open()?;
+    /// log.write_all(b"text")?;
+    /// // In a loop that waits for more to write:
+    /// log.flush_due()?; // nothing yet, they are not 5 seconds old
+    /// assert_eq!(log.pending(), b"text");
+    /// # log.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`confirm`](Self::confirm).
@@ -129,6 +234,22 @@ impl Appender {
     /// unless somebody else's bytes were met, the appender stays where it is, to recognise it. Where it cannot be told
     /// whose bytes are there, only [`open`](AppenderBuilder::open) leads on.
     ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let mut log = bucket.appender("log").open()?;
+    /// log.write_all(b"ours")?;
+    /// oss.append_as_stranger("bucket", "log", b"theirs, ");
+    /// log.confirm().unwrap_err(); // a conflict, and every later call repeats it
+    ///
+    /// assert_eq!(log.resync()?.position, 8); // theirs is accepted; ours is not in and still pending
+    /// log.finish()?;
+    /// assert_eq!(oss.object("bucket", "log").unwrap(), b"theirs, ours");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// With [`Outcome::Unknown`](crate::Outcome::Unknown) if bytes are in doubt and cannot be settled; and as [`open`](AppenderBuilder::open).
     pub fn resync(&mut self) -> Result<Checkpoint> {
@@ -138,6 +259,24 @@ impl Appender {
     }
 
     /// [`confirm`](Self::confirm), then done.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let mut log = bucket.appender("log").open()?;
+    /// log.write_all(b"text")?;
+    /// match log.finish() {
+    ///     Ok(end) => println!("all in, up to {end}"),
+    ///     Err(failed) => {
+    ///         eprintln!("{}", failed.error());
+    ///         let log = failed.into_appender(); // unharmed: finish it later, or take it apart
+    ///         # drop(log);
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`confirm`](Self::confirm); the error has the appender inside, to finish again or take apart.
@@ -155,6 +294,22 @@ impl Appender {
     ///
     /// If [`in_doubt`](Self::in_doubt) says so, the first of the bytes may be in the object: only
     /// [`resume`](AppenderBuilder::resume) at this checkpoint, on the same key, may present them again.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let mut log = bucket.appender("log").open()?;
+    /// log.write_all(b"text")?;
+    /// let (confirmed, rest) = log.into_parts(); // nothing was sent
+    /// assert_eq!((confirmed.position, &*rest), (0, &b"text"[..]));
+    ///
+    /// let mut log = bucket.appender("log").resume(confirmed)?; // perhaps another day
+    /// log.write_all(&rest)?;
+    /// log.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_parts(mut self) -> (Checkpoint, Vec<u8>) {
         let inner = self.inner.take().expect(WHOLE);
         (inner.confirmed, inner.buffer.into_bytes())
@@ -216,6 +371,22 @@ impl RefUnwindSafe for Appender {}
 ///
 /// `?` turns it into [`Error`] or [`io::Error`], and drops the appender (which sends nothing: the failure was
 /// reported).
+///
+/// ```
+/// use std::io::Write;
+/// # let oss = oss_append::testing::FakeOss::start()?;
+/// # let bucket = oss.bucket("bucket");
+/// use oss_append::testing::Fault;
+///
+/// let mut log = bucket.appender("log").open()?;
+/// log.write_all(b"text")?;
+/// oss.inject(Fault::Refuse(403, "AccessDenied"));
+/// let failed = log.finish().unwrap_err();
+/// assert_eq!(failed.error().code(), Some("AccessDenied"));
+/// let end = failed.into_appender().finish()?; // permission was given meanwhile
+/// assert_eq!(end.position, 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct FinishError {
     error: Error,
     appender: Appender,
