@@ -77,6 +77,17 @@ pub(super) struct Roll {
 
 impl Bucket {
     /// Starts an [`Appender`] at the object's end.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let mut log = bucket.appender("log").open()?;
+    /// log.write_all(b"text")?;
+    /// log.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn appender(&self, key: &str) -> AppenderBuilder {
         AppenderBuilder {
             bucket: self.clone(),
@@ -97,12 +108,35 @@ impl AppenderBuilder {
     pub const DEFAULT_BUFFER_CAPACITY: usize = 8 << 20;
 
     /// Headers, metadata, progress. A checksum of one body (`Content-MD5`) is refused: it cannot fit many.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// use oss_append::AppendOptions;
+    ///
+    /// let options = AppendOptions::new().content_type("text/csv").meta("from", "build");
+    /// let out = bucket.appender("table").options(options).open()?;
+    /// # out.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn options(mut self, options: AppendOptions) -> Self {
         self.options = options;
         self
     }
 
     /// Bytes per request, at most; the buffer is allocated once, at the first write.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let mut out = bucket.appender("log").buffer_capacity(4).open()?;
+    /// out.write_all(b"0123456789")?;
+    /// assert_eq!((out.checkpoint().position, out.pending()), (8, &b"89"[..])); // two requests so far
+    /// # out.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn buffer_capacity(mut self, bytes: usize) -> Self {
         self.capacity = bytes;
         self
@@ -113,6 +147,21 @@ impl AppenderBuilder {
     ///
     /// For loggers, which flush after every record: that would be a request each. Then only
     /// [`confirm`](Appender::confirm) and [`finish`](Appender::finish) are proof.
+    ///
+    /// ```
+    /// use std::{io::Write, time::Duration};
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let mut log = bucket.appender("log").flush_threshold(64 << 10).max_age(Duration::from_secs(5)).open()?;
+    /// for n in 0..100 {
+    ///     writeln!(log, "record {n}")?;
+    ///     log.flush()?; // as loggers do
+    /// }
+    /// log.finish()?;
+    /// assert_eq!(oss.requests().iter().filter(|request| request.method == "POST").count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flush_threshold(mut self, bytes: usize) -> Self {
         self.flush_threshold = bytes;
         self
@@ -120,6 +169,19 @@ impl AppenderBuilder {
 
     /// Pending bytes this old are sent by the next `write`, `flush` or [`flush_due`](Appender::flush_due). There is no
     /// thread: without any of these calls nothing is sent.
+    ///
+    /// ```
+    /// use std::{io::Write, time::Duration};
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let mut log = bucket.appender("log").max_age(Duration::ZERO).open()?; // every byte is old at once
+    /// log.write_all(b"one\n")?;
+    /// log.write_all(b"two\n")?; // sends the first
+    /// assert_eq!((log.checkpoint().position, log.pending()), (4, &b"two\n"[..]));
+    /// # log.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self
@@ -128,12 +190,39 @@ impl AppenderBuilder {
     /// Requests that are sent because the buffer is full, or old, or the object, end after a newline. A line longer
     /// than the buffer is cut at its end. `flush` and `finish` send an unfinished line. Default: on with
     /// [`Rebase`](OnConflict::Rebase) or [`roll_over`](Self::roll_over), else off.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let mut log = bucket.appender("log").buffer_capacity(12).whole_lines(true).open()?;
+    /// write!(log, "one\ntwo\nth")?;
+    /// write!(log, "ree\n")?; // does not fit: what is whole goes out
+    /// assert_eq!(oss.object("bucket", "log").unwrap(), b"one\ntwo\n");
+    /// # log.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn whole_lines(mut self, yes: bool) -> Self {
         self.whole_lines = Some(yes);
         self
     }
 
     /// Fail, or move to the new end (shared logs).
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// use oss_append::OnConflict;
+    ///
+    /// let mut log = bucket.appender("shared.log").on_conflict(OnConflict::Rebase).open()?;
+    /// writeln!(log, "ours")?;
+    /// oss.append_as_stranger("bucket", "shared.log", b"theirs\n");
+    /// log.finish()?;
+    /// assert_eq!(oss.object("bucket", "shared.log").unwrap(), b"theirs\nours\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_conflict(mut self, policy: OnConflict) -> Self {
         self.on_conflict = policy;
         self
@@ -145,12 +234,46 @@ impl AppenderBuilder {
     /// again for the new one. It is started at 0 without asking, as by [`create_new`](Self::create_new). A record
     /// longer than `max_bytes` gets an object to itself. `writeln!` with arguments is several records: lines stay
     /// whole because [`whole_lines`](Self::whole_lines) is on unless switched off.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let mut number = 0;
+    /// let mut log = bucket
+    ///     .appender("log.0")
+    ///     .roll_over(10, move |full| {
+    ///         number += 1;
+    ///         println!("{} is full: {}", full.key, full.checkpoint);
+    ///         format!("log.{number}")
+    ///     })
+    ///     .create_new()?;
+    /// writeln!(log, "first 1")?;
+    /// writeln!(log, "second")?;
+    /// assert_eq!(log.key(), "log.1");
+    /// # log.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn roll_over(mut self, max_bytes: u64, next_key: impl FnMut(&Rolled) -> String + Send + 'static) -> Self {
         self.roll = Some(Roll { max_bytes, next_key: Mutex::new(Box::new(next_key)) });
         self
     }
 
     /// Asks where the end is; an absent object has its end at 0. Needs permission to read.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// bucket.append_object("log", 0, "before, ")?;
+    /// let mut log = bucket.appender("log").open()?;
+    /// log.write_all(b"and after")?;
+    /// log.finish()?;
+    /// assert_eq!(oss.object("bucket", "log").unwrap(), b"before, and after");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`NotAppendable`](crate::ErrorKind::NotAppendable), [`Conflict(Sealed)`](crate::Found::Sealed), and what keeps the question
@@ -168,6 +291,19 @@ impl AppenderBuilder {
     /// An existing *empty* object is appended to, and create-time options are then ignored by the service:
     /// [`existed`](Appender::existed) stays `None`, for nobody looked.
     ///
+    /// ```
+    /// use std::io::Write;
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// use oss_append::{ErrorKind, Found};
+    ///
+    /// bucket.append_object("log", 0, "it is there already")?;
+    /// let mut log = bucket.appender("log").create_new()?; // nobody was asked
+    /// log.write_all(b"text")?;
+    /// assert_eq!(log.confirm().unwrap_err().kind(), ErrorKind::Conflict(Found::Longer));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for settings that cannot be.
     pub fn create_new(self) -> Result<Appender> {
@@ -182,6 +318,19 @@ impl AppenderBuilder {
     /// unknown. In a log that others share ([`OnConflict::Rebase`]) an earlier life may have moved; use
     /// [`open`](Self::open). With [`roll_over`](Self::roll_over), present what is in doubt by itself and
     /// [`confirm`](Appender::confirm) it before writing more: another object cannot recognise what is in this one.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// bucket.append_object("log", 0, "one, ")?; // and then the program was killed, before it saved how far it was
+    /// let mut log = bucket.appender("log").resume("v1:0:0".parse()?)?;
+    /// log.write_all(b"one, two")?; // the same bytes again, in whatever cuts, and more
+    /// log.finish()?;
+    /// assert_eq!(oss.object("bucket", "log").unwrap(), b"one, two");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for settings or a checkpoint that cannot be.
