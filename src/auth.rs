@@ -33,17 +33,38 @@ enum Source {
 
 impl Auth {
     /// A fixed key pair. Blanks around either are cut off.
+    ///
+    /// ```
+    /// use oss_append::{Auth, Bucket};
+    ///
+    /// let bucket = Bucket::new(Auth::new("<id>", "<secret>"), "http://oss-cn-hangzhou.aliyuncs.com", "my-bucket")?;
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
     pub fn new(id: impl Into<String>, secret: impl Into<String>) -> Self {
         Self::fixed(Credentials::new(id, secret))
     }
 
     /// A temporary key pair with its security token. When it expires, so does this: see [`provider`](Self::provider).
+    ///
+    /// ```
+    /// use oss_append::Auth;
+    ///
+    /// let auth = Auth::sts("STS.<id>", "<secret>", "<token>");
+    /// # drop(auth);
+    /// ```
     #[doc(alias = "StsAuth")]
     pub fn sts(id: impl Into<String>, secret: impl Into<String>, token: impl Into<String>) -> Self {
         Self::fixed(Credentials::new(id, secret).with_token(token))
     }
 
     /// Unsigned requests: only what the bucket lets everybody do.
+    ///
+    /// ```
+    /// use oss_append::{Auth, Bucket};
+    ///
+    /// let bucket = Bucket::new(Auth::anonymous(), "http://oss-cn-hangzhou.aliyuncs.com", "public-bucket")?;
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
     #[doc(alias = "AnonymousAuth")]
     #[must_use]
     pub fn anonymous() -> Self {
@@ -248,6 +269,13 @@ pub struct Credentials {
 
 impl Credentials {
     /// A key pair. Blanks around either are cut off: they come along when keys are copied from files.
+    ///
+    /// ```
+    /// use oss_append::{Auth, Bucket};
+    ///
+    /// let bucket = Bucket::new(Auth::new("<id>", "<secret>"), "http://oss-cn-hangzhou.aliyuncs.com", "my-bucket")?;
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
     pub fn new(id: impl Into<String>, secret: impl Into<String>) -> Self {
         Self {
             id: trimmed(id),
