@@ -66,6 +66,17 @@ impl<T: Read + Seek> ReadSeek for T {}
 
 impl<'b> Body<'b> {
     /// All that `reader` yields. The length is not known, so it is sent in chunks, and there is one attempt.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// use oss_append::Body;
+    ///
+    /// let output: &mut dyn std::io::Read = &mut &b"a pipe, a socket, a decoder"[..];
+    /// bucket.append_object("log", 0, Body::from_reader(output))?;
+    /// # assert_eq!(oss.object_len("bucket", "log"), Some(27));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_reader(reader: impl Read + 'b) -> Self {
         Self { source: Source::Once { reader: Box::new(reader), length: None, touched: false } }
     }
@@ -74,12 +85,37 @@ impl<'b> Body<'b> {
     ///
     /// To see whether there are more, one byte beyond `len` is asked for: give an [`io::Read::take`] of a stream that
     /// goes on.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// use oss_append::{Body, ErrorKind};
+    ///
+    /// let first = bucket.append_object("log", 0, Body::sized(&b"0123456789"[..], 10))?;
+    /// let error = bucket.append_object("log", &first, Body::sized(&b"short"[..], 10)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Body); // and nothing is in
+    /// # assert_eq!(oss.object_len("bucket", "log"), Some(10));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "SizedFileAdapter")]
     pub fn sized(reader: impl Read + 'b, len: u64) -> Self {
         Self { source: Source::Once { reader: Box::new(reader), length: Some(len), touched: false } }
     }
 
     /// From where `reader` stands to its end; sent again by seeking back.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// use oss_append::Body;
+    /// use std::io::{Cursor, Seek, SeekFrom};
+    ///
+    /// let mut reader = Cursor::new(b"header, text");
+    /// reader.seek(SeekFrom::Start(8))?;
+    /// bucket.append_object("log", 0, Body::from_seekable(reader))?;
+    /// assert_eq!(oss.object("bucket", "log").unwrap(), b"text");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_seekable(reader: impl Read + Seek + 'b) -> Self {
         Self::seekable(Box::new(reader)).unwrap_or_else(Self::failed)
     }
