@@ -63,6 +63,12 @@ impl Bucket {
     /// From `OSS_BUCKET`, `OSS_ENDPOINT` or `OSS_REGION` (both where the endpoint names no region), and
     /// [`Auth::from_env`].
     ///
+    /// ```no_run
+    /// let bucket = oss_append::Bucket::from_env()?;
+    /// bucket.append_object("log.txt", 0, "text")?;
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput), naming the variables that are missing or wrong. Nothing is sent.
     pub fn from_env() -> Result<Self> {
@@ -130,6 +136,16 @@ impl Bucket {
 
     /// The same with headers, metadata, progress.
     ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// use oss_append::AppendOptions;
+    ///
+    /// let options = AppendOptions::new().acl("private").progress(|now| println!("{} bytes", now.sent));
+    /// bucket.append_object_with("table.csv", 0, "a,b\n", &options)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`append_object`](Self::append_object); options that cannot be sent are
     /// [`InvalidInput`](ErrorKind::InvalidInput).
@@ -180,6 +196,15 @@ impl Bucket {
 
     /// Is there such an object? False only for a missing key.
     ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// assert!(!bucket.object_exists("log")?);
+    /// bucket.append_object("log", 0, "")?; // an empty object is one
+    /// assert!(bucket.object_exists("log")?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// A missing bucket is an error, as is everything else that keeps the question from being answered.
     pub fn object_exists(&self, key: &str) -> Result<bool> {
@@ -195,6 +220,16 @@ impl Bucket {
     }
 
     /// Deletes; a missing key is fine.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// bucket.append_object("log", 0, "text")?;
+    /// bucket.delete_object("log")?;
+    /// bucket.delete_object("log")?; // fine, too
+    /// assert!(!bucket.object_exists("log")?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Whatever the service refuses, as `FileImmutable` for objects under retention.
@@ -212,6 +247,18 @@ impl Bucket {
 
     /// Ends appending for good: `position` must be where the object ends. Idempotent. The service opens this to accounts
     /// that ask for it, and it needs the permission `oss:SealAppendObject` (SealAppendObject reference).
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// use oss_append::{ErrorKind, Found};
+    ///
+    /// let last = bucket.append_object("log", 0, "text")?;
+    /// bucket.seal_append_object("log", &last)?;
+    /// let error = bucket.append_object("log", &last, "more").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Conflict(Found::Sealed));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict) if the end is elsewhere; [`Service`](ErrorKind::Service) with code
@@ -313,12 +360,26 @@ pub struct BucketBuilder {
 impl BucketBuilder {
     /// The region, as `cn-hangzhou`, for endpoints that [do not name one](Addressing#endpoints): custom domains, IP
     /// addresses, acceleration. One that contradicts the endpoint is refused.
+    ///
+    /// ```
+    /// # use oss_append::{Auth, Bucket};
+    /// # let builder = Bucket::builder(Auth::new("id", "secret"), "http://oss-accelerate.aliyuncs.com", "my-bucket");
+    /// let bucket = builder.region("cn-hangzhou").build()?;
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
     pub fn region(mut self, region: &str) -> Self {
         self.region = Some(region.to_owned());
         self
     }
 
     /// Where the bucket's name goes. Default: in front of the host; into the path for IP addresses and localhost.
+    ///
+    /// ```
+    /// # use oss_append::{Addressing, Auth, Bucket};
+    /// # let builder = Bucket::builder(Auth::new("id", "secret"), "http://logs.example.com", "my-bucket");
+    /// let bucket = builder.addressing(Addressing::Cname).region("cn-hangzhou").build()?;
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
     pub fn addressing(mut self, style: Addressing) -> Self {
         self.addressing = Some(style);
         self
@@ -342,6 +403,14 @@ impl BucketBuilder {
     }
 
     /// TCP and TLS, all addresses together; default 10 s.
+    ///
+    /// ```
+    /// # use oss_append::{Auth, Bucket};
+    /// # use std::time::Duration;
+    /// # let builder = Bucket::builder(Auth::new("id", "secret"), "http://oss-cn-hangzhou.aliyuncs.com", "my-bucket");
+    /// let bucket = builder.connect_timeout(Duration::from_secs(2)).build()?;
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.settings.connect_timeout = limit;
         self
@@ -349,24 +418,59 @@ impl BucketBuilder {
 
     /// No byte moved for this long; default 60 s. Less than that can break healthy uploads on slow links: a write into
     /// the system's buffer waits until a good part of it has drained.
+    ///
+    /// ```
+    /// # use oss_append::{Auth, Bucket};
+    /// # use std::time::Duration;
+    /// # let builder = Bucket::builder(Auth::new("id", "secret"), "http://oss-cn-hangzhou.aliyuncs.com", "my-bucket");
+    /// let bucket = builder.idle_timeout(Duration::from_secs(120)).build()?;
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.settings.idle_timeout = limit;
         self
     }
 
     /// One request, all in all; default none. Costs a thread per request, for the name resolution.
+    ///
+    /// ```
+    /// # use oss_append::{Auth, Bucket};
+    /// # use std::time::Duration;
+    /// # let builder = Bucket::builder(Auth::new("id", "secret"), "http://oss-cn-hangzhou.aliyuncs.com", "my-bucket");
+    /// let bucket = builder.request_timeout(Duration::from_secs(60)).build()?;
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
     pub fn request_timeout(mut self, limit: Duration) -> Self {
         self.settings.request_timeout = Some(limit);
         self
     }
 
     /// How often the bytes of one request are sent, and a question asked; default 3, and 1 is never again.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// use oss_append::{Outcome, testing::Fault};
+    ///
+    /// let bucket = oss.builder("bucket").attempts(1).build()?;
+    /// oss.inject(Fault::LoseRequest);
+    /// let error = bucket.append_object("log", 0, "text").unwrap_err();
+    /// assert_eq!(error.outcome(), Outcome::Unknown); // asked once, and not there yet: it may still arrive
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.policy.attempts = attempts;
         self
     }
 
     /// First and longest pause between attempts; default 200 ms and 20 s. Pauses double, and are random below that.
+    ///
+    /// ```
+    /// # use oss_append::{Auth, Bucket};
+    /// # use std::time::Duration;
+    /// # let builder = Bucket::builder(Auth::new("id", "secret"), "http://oss-cn-hangzhou.aliyuncs.com", "my-bucket");
+    /// let bucket = builder.backoff(Duration::from_millis(50), Duration::from_secs(2)).build()?;
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.policy.first = first;
         self.policy.longest = longest;
@@ -375,6 +479,13 @@ impl BucketBuilder {
 
     /// An HTTP proxy, as `http://host:port`. The environment's is not used unless
     /// [said so](Self::proxy_from_env).
+    ///
+    /// ```
+    /// # use oss_append::{Auth, Bucket};
+    /// # let builder = Bucket::builder(Auth::new("id", "secret"), "http://oss-cn-hangzhou.aliyuncs.com", "my-bucket");
+    /// let bucket = builder.proxy("http://proxy.example.com:3128").build()?;
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
     pub fn proxy(mut self, url: &str) -> Self {
         self.settings.proxy = ProxyChoice::Url(url.to_owned());
         self
@@ -382,18 +493,44 @@ impl BucketBuilder {
 
     /// The first of `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY` (and in lower case) that is set, for http and https alike,
     /// but for the hosts of `NO_PROXY`. A SOCKS proxy is passed over.
+    ///
+    /// ```
+    /// # use oss_append::{Auth, Bucket};
+    /// # let builder = Bucket::builder(Auth::new("id", "secret"), "http://oss-cn-hangzhou.aliyuncs.com", "my-bucket");
+    /// let bucket = builder.proxy_from_env().build()?;
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
     pub fn proxy_from_env(mut self) -> Self {
         self.settings.proxy = ProxyChoice::Environment;
         self
     }
 
     /// Replaces `oss-append/<version>`.
+    ///
+    /// ```
+    /// # use oss_append::{Auth, Bucket};
+    /// # let builder = Bucket::builder(Auth::new("id", "secret"), "http://oss-cn-hangzhou.aliyuncs.com", "my-bucket");
+    /// let bucket = builder.user_agent("my-tool/1.2").build()?;
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
     pub fn user_agent(mut self, value: &str) -> Self {
         self.settings.user_agent = value.to_owned();
         self
     }
 
     /// Certificates in PEM, to be trusted beside the built-in roots.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use oss_append::{Auth, Bucket};
+    ///
+    /// let bucket = Bucket::builder(Auth::new("id", "secret"), "https://oss.example.com", "my-bucket")
+    ///     .region("cn-hangzhou")
+    ///     .root_certs(&std::fs::read("/etc/ssl/our-own.pem")?)
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn root_certs(mut self, pem: &[u8]) -> Self {
         self.settings.roots = Some(tls::roots(pem));
         self
@@ -414,6 +551,14 @@ impl BucketBuilder {
     }
 
     /// Checks everything; sends nothing.
+    ///
+    /// ```
+    /// use oss_append::{Auth, Bucket};
+    ///
+    /// let error = Bucket::builder(Auth::new("id", "secret"), "http://logs.example.com", "my-bucket").build().unwrap_err();
+    /// assert!(error.to_string().contains("does not tell its region"));
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput), naming what is wrong and what to do.
@@ -446,6 +591,16 @@ impl fmt::Debug for BucketBuilder {
 }
 
 /// What HEAD said about an object.
+///
+/// ```
+/// # let oss = oss_append::testing::FakeOss::start()?;
+/// # let bucket = oss.bucket("bucket");
+/// bucket.append_object("table.csv", 0, "a,b\n")?;
+/// let meta = bucket.head_object("table.csv")?;
+/// assert_eq!((meta.length, meta.next_position), (4, Some(4)));
+/// assert_eq!(meta.content_type.as_deref(), Some("text/csv"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectMeta {
@@ -463,6 +618,14 @@ pub struct ObjectMeta {
 
 impl ObjectMeta {
     /// Where to go on, for an appendable object with a known CRC.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// oss.put_object("bucket", "normal", b"text");
+    /// assert_eq!(bucket.head_object("normal")?.checkpoint(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn checkpoint(&self) -> Option<Checkpoint> {
         Some(Checkpoint { position: self.next_position?, crc64: self.crc64? })
