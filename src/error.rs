@@ -3,9 +3,27 @@
 use std::{borrow::Cow, fmt, io, sync::Arc};
 
 /// `std`'s `Result` with this crate's error.
+///
+/// ```
+/// fn first_line(bucket: &oss_append::Bucket) -> oss_append::Result<u64> {
+///     Ok(bucket.append_object("log", 0, "first\n")?.next_position)
+/// }
+/// # Ok::<(), oss_append::Error>(())
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What a credentials provider may fail with.
+///
+/// ```
+/// use oss_append::{BoxError, Credentials};
+///
+/// fn keys() -> Result<Credentials, BoxError> {
+///     let text = std::fs::read_to_string("/run/secrets/oss")?; // any error turns into it
+///     let (id, secret) = text.split_once(':').ok_or("no colon in it")?; // and so does text
+///     Ok(Credentials::new(id, secret))
+/// }
+/// # let _ = keys;
+/// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What went wrong, and what became of the bytes.
@@ -58,6 +76,23 @@ pub(crate) struct Refusal {
 
 impl Error {
     /// What can be done about it.
+    ///
+    /// ```
+    /// use oss_append::ErrorKind;
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// bucket.append_object("log", 0, "one")?;
+    /// let error = bucket.append_object("log", 0, "two").unwrap_err();
+    ///
+    /// match error.kind() {
+    ///     ErrorKind::Conflict(found) => println!("found: {found:?}"), // Longer
+    ///     ErrorKind::Service => println!("refused: {:?}", error.code()),
+    ///     _ => println!("{error}"),
+    /// }
+    /// # assert_eq!(error.kind(), ErrorKind::Conflict(oss_append::Found::Longer));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -67,42 +102,112 @@ impl Error {
     ///
     /// Speaks of the bytes of one request, which the text names by their range. For calls that append nothing:
     /// [`Outcome::NotApplied`].
+    ///
+    /// ```
+    /// use oss_append::{Outcome, testing::Fault};
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let first = bucket.append_object("log", 0, "one")?;
+    /// oss.inject(Fault::LoseAnswer);
+    /// let error = bucket.append_object("log", first.next_position, "two").unwrap_err(); // nothing to settle it by
+    /// assert_eq!(error.outcome(), Outcome::Unknown);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.0.outcome
     }
 
     /// May waiting help? Says nothing about the bytes; [`outcome`](Self::outcome) does.
+    ///
+    /// ```
+    /// use oss_append::testing::Fault;
+    ///
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// let bucket = oss.builder("bucket").attempts(1).build()?;
+    /// oss.inject(Fault::Refuse(503, "TotalQpsLimitExceeded"));
+    /// assert!(bucket.append_object("log", 0, "text").unwrap_err().is_transient());
+    /// oss.inject(Fault::Refuse(403, "AccessDenied"));
+    /// assert!(!bucket.append_object("log", 0, "text").unwrap_err().is_transient());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.0.transient
     }
 
     /// Where the object's end is, in bytes, if the service said so.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// bucket.append_object("log", 0, "one")?;
+    /// let error = bucket.append_object("log", 0, "two").unwrap_err();
+    /// assert_eq!(error.next_position(), Some(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn next_position(&self) -> Option<u64> {
         self.0.next_position
     }
 
     /// HTTP status of the answer, if there was one.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// bucket.append_object("log", 0, "one")?;
+    /// let error = bucket.append_object("log", 0, "two").unwrap_err();
+    /// assert_eq!(error.status(), Some(409));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.0.refusal.as_ref().map(|r| r.status)
     }
 
     /// The service's code, as `NoSuchBucket`.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// bucket.append_object("log", 0, "one")?;
+    /// let error = bucket.append_object("log", 0, "two").unwrap_err();
+    /// assert_eq!(error.code(), Some("PositionNotEqualToLength"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.0.refusal.as_ref()?.code.as_deref()
     }
 
     /// The service's detailed code, as `0026-00000016`. The service asks that programs do not depend on it.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// bucket.append_object("log", 0, "one")?;
+    /// let error = bucket.append_object("log", 0, "two").unwrap_err();
+    /// assert_eq!(error.ec(), Some("0026-00000016"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn ec(&self) -> Option<&str> {
         self.0.refusal.as_ref()?.ec.as_deref()
     }
 
     /// What the service's support will ask for.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// bucket.append_object("log", 0, "one")?;
+    /// let error = bucket.append_object("log", 0, "two").unwrap_err();
+    /// eprintln!("{error}; ask the support about {:?}", error.request_id());
+    /// # assert!(error.request_id().is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.0.refusal.as_ref()?.request_id.as_deref()
