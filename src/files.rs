@@ -65,6 +65,18 @@ impl Bucket {
     /// The same with options. Progress counts the file's bytes: those that were found in the object, then those sent. It
     /// never goes back: when an attempt is repeated, it waits until that is further than the last was.
     ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// use oss_append::AppendOptions;
+    ///
+    /// let options = AppendOptions::new()
+    ///     .storage_class("IA")
+    ///     .progress(|now| println!("{} of {:?}", now.sent, now.total));
+    /// bucket.resumable_append_with("source.rs", file!(), &options)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`resumable_append`](Self::resumable_append).
     pub fn resumable_append_with(&self, key: &str, path: impl AsRef<Path>, options: &AppendOptions) -> Result<Resumed> {
