@@ -84,21 +84,41 @@ impl AppendOptions {
     }
 
     /// `Content-Type` of a new object. Default: by the key's extension, else `application/octet-stream`.
+    ///
+    /// ```
+    /// let options = oss_append::AppendOptions::new().content_type("application/x-ndjson");
+    /// # drop(options);
+    /// ```
     pub fn content_type(self, value: &str) -> Self {
         self.header(CONTENT_TYPE, value)
     }
 
     /// Who may read a new object: `private`, `public-read`, `public-read-write` or `default` (as the bucket).
+    ///
+    /// ```
+    /// let options = oss_append::AppendOptions::new().acl("public-read");
+    /// # drop(options);
+    /// ```
     pub fn acl(self, value: &str) -> Self {
         self.header(X_OSS_OBJECT_ACL, value)
     }
 
     /// `Standard`, `IA` or `Archive`. Appendable objects cannot be `ColdArchive` or `DeepColdArchive`.
+    ///
+    /// ```
+    /// let options = oss_append::AppendOptions::new().storage_class("IA");
+    /// # drop(options);
+    /// ```
     pub fn storage_class(self, value: &str) -> Self {
         self.header(X_OSS_STORAGE_CLASS, value)
     }
 
     /// How the service encrypts a new object: `AES256`, `KMS` or `SM4`.
+    ///
+    /// ```
+    /// let options = oss_append::AppendOptions::new().server_side_encryption("AES256");
+    /// # drop(options);
+    /// ```
     pub fn server_side_encryption(self, value: &str) -> Self {
         self.header(X_OSS_SERVER_SIDE_ENCRYPTION, value)
     }
@@ -121,6 +141,11 @@ impl AppendOptions {
     ///
     /// Keys have 1 to 128 characters, values up to 256: letters of any script, digits, space and `+ - = . _ : /`.
     /// Both are given as they are; escaping is done here.
+    ///
+    /// ```
+    /// let options = oss_append::AppendOptions::new().tag("team", "build").tag("keep", "30 days");
+    /// # drop(options);
+    /// ```
     pub fn tag(self, key: &str, value: &str) -> Self {
         let (key, value) = (escaped(key), escaped(value));
         let before = self.headers.iter().find(|(name, _)| name == X_OSS_TAGGING).map_or("", |(_, tags)| tags);
@@ -133,6 +158,11 @@ impl AppendOptions {
     }
 
     /// Bits per second for each request: 819 200 to 838 860 800 ("single-connection bandwidth throttling").
+    ///
+    /// ```
+    /// let options = oss_append::AppendOptions::new().traffic_limit(8 << 20);
+    /// # drop(options);
+    /// ```
     pub fn traffic_limit(self, bits_per_second: u64) -> Self {
         self.header(X_OSS_TRAFFIC_LIMIT, &bits_per_second.to_string())
     }
