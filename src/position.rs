@@ -34,6 +34,16 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Where the object will be after these bytes.
+    ///
+    /// ```
+    /// use oss_append::Checkpoint;
+    ///
+    /// // What the object must be, if it is this file and nothing else:
+    /// let text = std::fs::read(file!()).unwrap();
+    /// let whole = Checkpoint::default().advance(&text);
+    /// assert_eq!(whole, Checkpoint::default().advance(&text[..100]).advance(&text[100..]));
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
     #[must_use]
     pub fn advance(self, bytes: impl AsRef<[u8]>) -> Self {
         let bytes = bytes.as_ref();
@@ -150,6 +160,15 @@ pub struct Appended {
 
 impl Appended {
     /// Both numbers, when both are known.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// let last = bucket.append_object("log", 0, "text")?;
+    /// let saved = last.checkpoint().expect("both numbers came").to_string(); // v1:4:1660784822540881237
+    /// bucket.append_object("log", saved.parse::<oss_append::Checkpoint>()?, "more")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn checkpoint(&self) -> Option<Checkpoint> {
         self.crc64.map(|crc64| Checkpoint { position: self.next_position, crc64 })
