@@ -46,6 +46,15 @@ pub struct ObjectReader {
 
 impl ObjectReader {
     /// What the service said about the object: all of it, also when a range is read.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// bucket.append_object("log", 0, "0123456789")?;
+    /// let part = bucket.get_object_range("log", 3..5)?;
+    /// assert_eq!(part.meta().length, 10); // of the object, not of the part
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn meta(&self) -> &ObjectMeta {
         &self.meta
@@ -98,6 +107,16 @@ impl Bucket {
     ///
     /// An object that is being appended to is read as it was when the service answered.
     ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// bucket.append_object("log", 0, "text")?;
+    /// let mut out = Vec::new();
+    /// std::io::copy(&mut bucket.get_object("log")?, &mut out)?; // an error if what came is not the object
+    /// assert_eq!(out, b"text");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Service`](ErrorKind::Service) with code `NoSuchKey` or another refusal; no answer is
     /// [`Transport`](ErrorKind::Transport).
@@ -112,6 +131,19 @@ impl Bucket {
     /// Some of the object's bytes: `5..`, `..10`, `5..10`. What lies beyond the end is left out.
     ///
     /// There is no CRC of a part; only the number of bytes and their place are checked.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// use std::io::Read;
+    ///
+    /// bucket.append_object("log", 0, "0123456789")?;
+    /// let mut text = String::new();
+    /// bucket.get_object_range("log", 7..)?.read_to_string(&mut text)?; // what came since
+    /// bucket.get_object_range("log", 0..=1)?.read_to_string(&mut text)?;
+    /// assert_eq!(text, "78901");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`get_object`](Self::get_object). A range that holds nothing is [`InvalidInput`](ErrorKind::InvalidInput);
