@@ -53,12 +53,29 @@ const REGION: &str = "cn-hangzhou";
 ///
 /// Objects are kept in memory. Methods that look at or change them act at once, past every rule of the service, as
 /// somebody else would; they may be called while requests are under way.
+///
+/// ```
+/// # let oss = oss_append::testing::FakeOss::start()?;
+/// let bucket = oss.bucket("bucket");
+/// bucket.append_object("log", 0, "text")?;
+/// assert_eq!(oss.object("bucket", "log").as_deref(), Some(&b"text"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct FakeOss {
     server: Arc<Server>,
     listener: Option<JoinHandle<()>>,
 }
 
 /// One request, as it came in.
+///
+/// ```
+/// # let oss = oss_append::testing::FakeOss::start()?;
+/// oss.bucket("bucket").append_object("log", 0, "text")?;
+/// let request = &oss.requests()[0];
+/// assert_eq!((&*request.method, &*request.target), ("POST", "/bucket/log?append&position=0"));
+/// assert_eq!(request.body_len, 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
@@ -78,6 +95,13 @@ pub struct Recorded {
 
 impl Recorded {
     /// The value of a header, whatever the case of its name.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// oss.bucket("bucket").append_object("log.csv", 0, "a,b\n")?;
+    /// assert_eq!(oss.requests()[0].header("Content-Type"), Some("text/csv"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         http::header(&self.headers, name)
@@ -117,6 +141,13 @@ impl FakeOss {
     }
 
     /// The same, to be changed before `build`.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// let bucket = oss.builder("bucket").attempts(1).build()?;
+    /// # drop(bucket);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder(&self, name: &str) -> BucketBuilder {
         self.create_bucket(name);
         let auth = Auth::new(self.access_key_id(), self.access_key_secret());
@@ -125,6 +156,13 @@ impl FakeOss {
     }
 
     /// [`Bucket::from_env`]'s variables, for a program under test. The bucket is made if needed.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// let mut program = std::process::Command::new("your-tool");
+    /// program.envs(oss.env("bucket")); // its `Bucket::from_env` leads here
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn env(&self, bucket: &str) -> Vec<(&'static str, String)> {
         self.create_bucket(bucket);
@@ -138,6 +176,17 @@ impl FakeOss {
     }
 
     /// `http://127.0.0.1:<port>`. As an HTTP proxy it leads to itself, whatever the host.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// use oss_append::{Auth, Bucket};
+    ///
+    /// oss.create_bucket("bucket");
+    /// let auth = Auth::new(oss.access_key_id(), oss.access_key_secret()); // or a provider under test
+    /// let bucket = Bucket::builder(auth, &oss.endpoint(), "bucket").region(oss.region()).build()?;
+    /// bucket.append_object("log", 0, "text")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.server.address())
@@ -165,17 +214,48 @@ impl FakeOss {
 /// What goes wrong, and what came in.
 impl FakeOss {
     /// For the next append. Each call adds one to a queue, and each append takes one, whatever becomes of it.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// use oss_append::testing::Fault;
+    ///
+    /// oss.inject(Fault::Pass);
+    /// oss.inject(Fault::LoseAnswer); // for the second append
+    /// let bucket = oss.bucket("bucket");
+    /// let first = bucket.append_object("log", 0, "one")?;
+    /// bucket.append_object("log", &first, "two")?;
+    /// assert_eq!(oss.object_len("bucket", "log"), Some(6));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn inject(&self, fault: Fault) {
         self.inject_on("POST", fault);
     }
 
     /// The same for the next request of another kind: `"HEAD"`, `"GET"`, `"PUT"`, `"DELETE"`, and `"SEAL"` for the POST
     /// that seals. Each kind has a queue of its own.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// use oss_append::testing::Fault;
+    ///
+    /// oss.inject_on("HEAD", Fault::Refuse(403, "AccessDenied"));
+    /// assert!(oss.bucket("bucket").appender("log").open().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn inject_on(&self, method: &str, fault: Fault) {
         self.service().faults.entry(method.to_owned()).or_default().push_back(fault);
     }
 
     /// How many faults nobody has met yet.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// use oss_append::testing::Fault;
+    ///
+    /// oss.inject(Fault::LoseAnswer);
+    /// assert_eq!(oss.faults_left(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn faults_left(&self) -> usize {
         self.service().faults.values().map(|queue| queue.len()).sum()
@@ -183,17 +263,46 @@ impl FakeOss {
 
     /// Applies what [`Fault::Hold`], [`Fault::ApplyLate`] and [`Fault::ApplyAfter`] held back, in the order of arrival.
     /// Returns how many of them the service still accepted.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// use oss_append::{Outcome, testing::Fault};
+    ///
+    /// let bucket = oss.builder("bucket").attempts(1).build()?;
+    /// oss.inject(Fault::Hold); // on its way, and late
+    /// assert_eq!(bucket.append_object("log", 0, "text").unwrap_err().outcome(), Outcome::Unknown);
+    /// assert_eq!(oss.land(), 1);
+    /// assert_eq!(oss.object_len("bucket", "log"), Some(4));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn land(&self) -> usize {
         self.service().land()
     }
 
     /// Every request since the start, in the order in which they were complete.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// oss.bucket("bucket").append_object("log", 0, "text")?;
+    /// assert_eq!(oss.requests().len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn requests(&self) -> Vec<Recorded> {
         self.service().recorded.clone()
     }
 
     /// Stops listening: open connections end, connecting is refused. Objects and scripts stay.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// let bucket = oss.bucket("bucket");
+    /// oss.go_away();
+    /// assert!(bucket.append_object("log", 0, "text").is_err());
+    /// oss.come_back();
+    /// bucket.append_object("log", 0, "text")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn go_away(&self) {
         self.server.go_away();
     }
@@ -224,6 +333,13 @@ impl FakeOss {
     }
 
     /// The CRC-64 of an object's bytes.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// let end = oss.bucket("bucket").append_object("log", 0, "text")?;
+    /// assert_eq!(oss.object_crc64("bucket", "log"), end.crc64);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn object_crc64(&self, bucket: &str, key: &str) -> Option<u64> {
         Some(self.service().store.object(bucket, key)?.crc64)
@@ -231,12 +347,30 @@ impl FakeOss {
 
     /// The headers that were stored when the object was created: content type and the like, `x-oss-meta-*`,
     /// `x-oss-tagging`, `x-oss-object-acl`, storage class, encryption. Names are in lower case.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// oss.bucket("bucket").append_object("log.csv", 0, "a,b\n")?;
+    /// let stored = oss.metadata("bucket", "log.csv").unwrap();
+    /// assert!(stored.contains(&("content-type".to_owned(), "text/csv".to_owned())));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn metadata(&self, bucket: &str, key: &str) -> Option<Vec<(String, String)>> {
         Some(self.service().store.object(bucket, key)?.headers.clone())
     }
 
     /// Seeds a *normal* object, to which nothing can be appended. Replaces what is there.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// use oss_append::ErrorKind;
+    ///
+    /// let bucket = oss.bucket("bucket");
+    /// oss.put_object("bucket", "normal", b"text");
+    /// assert_eq!(bucket.append_object("normal", 4, "more").unwrap_err().kind(), ErrorKind::NotAppendable);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn put_object(&self, bucket: &str, key: &str, bytes: &[u8]) {
         self.put(bucket, key, bytes, false);
     }
@@ -253,6 +387,14 @@ impl FakeOss {
     }
 
     /// Adds bytes at the object's end, or creates it with them.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// let bucket = oss.bucket("bucket");
+    /// oss.append_as_stranger("bucket", "log", b"theirs");
+    /// assert_eq!(bucket.append_object("log", 0, "ours").unwrap_err().next_position(), Some(6));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn append_as_stranger(&self, bucket: &str, key: &str, bytes: &[u8]) {
         self.service().append_as_stranger(bucket, key, bytes);
     }
@@ -279,11 +421,29 @@ impl FakeOss {
 /// What the service is like.
 impl FakeOss {
     /// From now on only lengths and CRCs are kept, so that objects may be larger than the memory. They cannot be read.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// oss.keep_no_bytes();
+    /// oss.bucket("bucket").append_object("log", 0, "text")?;
+    /// assert_eq!((oss.object_len("bucket", "log"), oss.object("bucket", "log")), (Some(4), None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn keep_no_bytes(&self) {
         self.service().forgets_bytes = true;
     }
 
     /// How long an appendable object may become, in bytes; at the start 5 368 709 120.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// use oss_append::ErrorKind;
+    ///
+    /// oss.set_size_limit(3);
+    /// let error = oss.bucket("bucket").append_object("log", 0, "text").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TooLarge);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_size_limit(&self, bytes: u64) {
         self.service().store.size_limit = bytes;
     }
@@ -305,11 +465,29 @@ impl FakeOss {
     }
 
     /// How far the service's clock is ahead of ours, in seconds.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// oss.set_clock_offset(7 * 24 * 60 * 60); // our clock is a week late
+    /// oss.bucket("bucket").append_object("log", 0, "text")?; // learned from the refusal
+    /// assert_eq!(oss.requests().len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_clock_offset(&self, seconds: i64) {
         self.service().clock_offset = seconds;
     }
 
     /// 403 AccessDenied for every request of this method. A write-only key: forbid `"HEAD"` and `"GET"`.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// oss.forbid("HEAD");
+    /// oss.forbid("GET");
+    /// let bucket = oss.bucket("bucket");
+    /// assert!(bucket.appender("log").open().is_err()); // asks
+    /// assert!(bucket.appender("log").create_new().is_ok()); // does not
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn forbid(&self, method: &str) {
         self.service().forbidden.insert(method.to_owned());
     }
@@ -336,6 +514,14 @@ impl FakeOss {
 
     /// Only this security token is good; requests with another one or none get 403 SecurityTokenExpired. At the start
     /// every token is good, and none is needed.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// oss.require_token("the first");
+    /// let error = oss.bucket("bucket").append_object("log", 0, "text").unwrap_err();
+    /// assert_eq!(error.code(), Some("SecurityTokenExpired"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn require_token(&self, token: &str) {
         self.service().token = Some(token.to_owned());
     }
