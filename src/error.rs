@@ -403,6 +403,20 @@ impl fmt::Display for Refusal {
 /// What went wrong, by what the caller can do.
 ///
 /// `Copy` and comparable, as [`io::ErrorKind`]; texts and numbers are on [`Error`].
+///
+/// ```
+/// # let oss = oss_append::testing::FakeOss::start()?;
+/// # let bucket = oss.bucket("bucket");
+/// use oss_append::{ErrorKind, Found};
+///
+/// oss.put_object("bucket", "normal", b"not appendable");
+/// match bucket.append_object("normal", 0, "text").unwrap_err().kind() {
+///     ErrorKind::Conflict(Found::Sealed) | ErrorKind::NotAppendable | ErrorKind::TooLarge => println!("take another key"),
+///     ErrorKind::Conflict(_) => println!("others write there"),
+///     other => println!("{other:?}"), // there may be more some day
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -432,6 +446,17 @@ pub enum ErrorKind {
 }
 
 /// What was there instead. Facts, not motives.
+///
+/// ```
+/// # let oss = oss_append::testing::FakeOss::start()?;
+/// # let bucket = oss.bucket("bucket");
+/// use oss_append::{Checkpoint, ErrorKind, Found};
+///
+/// let gone: Checkpoint = "v1:4:1660784822540881237".parse()?;
+/// let error = bucket.append_object("log", gone, "text").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Conflict(Found::Missing));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Found {
@@ -448,6 +473,19 @@ pub enum Found {
 }
 
 /// Did my bytes land?
+///
+/// ```
+/// # let oss = oss_append::testing::FakeOss::start()?;
+/// # let bucket = oss.bucket("bucket");
+/// use oss_append::Outcome;
+///
+/// match bucket.append_object("log", 5, "text").map_err(|error| error.outcome()) {
+///     Ok(_) | Err(Outcome::Applied) => println!("in"),
+///     Err(Outcome::NotApplied) => println!("not in, and not to come"),
+///     Err(Outcome::Unknown) => println!("ask before sending again"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[allow(clippy::exhaustive_enums)] // complete: there is no fourth answer
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {

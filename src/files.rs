@@ -23,6 +23,14 @@ const REQUEST: u64 = 64 << 20;
 const COMPARED: u64 = 64 << 20;
 
 /// What [`Bucket::resumable_append`] did.
+///
+/// ```
+/// # let oss = oss_append::testing::FakeOss::start()?;
+/// # let bucket = oss.bucket("bucket");
+/// let done = bucket.resumable_append("source.rs", file!())?;
+/// println!("{} of {} bytes were sent", done.sent, done.checkpoint.position);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Resumed {

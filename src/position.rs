@@ -140,6 +140,15 @@ impl From<Appended> for Position {
 }
 
 /// What the service said about an append.
+///
+/// ```
+/// # let oss = oss_append::testing::FakeOss::start()?;
+/// # let bucket = oss.bucket("bucket");
+/// let first = bucket.append_object("log", 0, "text")?;
+/// println!("ends at {}, CRC-64 {:?}, request {:?}", first.next_position, first.crc64, first.request_id);
+/// bucket.append_object("log", &first, "more")?; // verified and settled
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[doc(alias = "AppendObjectResult")]
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

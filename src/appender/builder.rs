@@ -58,6 +58,21 @@ pub enum OnConflict {
 }
 
 /// The object that is full.
+///
+/// ```
+/// # let oss = oss_append::testing::FakeOss::start()?;
+/// # let bucket = oss.bucket("bucket");
+/// let mut log = bucket
+///     .appender("2026-11-28.0")
+///     .roll_over(1 << 30, |full| {
+///         let number: u32 = full.key.rsplit('.').next().and_then(|n| n.parse().ok()).unwrap_or(0);
+///         format!("2026-11-28.{}", number + 1)
+///     })
+///     .open()?;
+/// # log.flush_due()?;
+/// # log.finish()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rolled {

@@ -8,6 +8,15 @@ use std::time::Duration;
 /// position changes nothing under any fault. Faults can be joined with [`and`](Self::and).
 ///
 /// Numbers of bytes count the whole request or answer, head included.
+///
+/// ```
+/// # let oss = oss_append::testing::FakeOss::start()?;
+/// use oss_append::testing::Fault;
+///
+/// oss.inject(Fault::Stall(std::time::Duration::from_millis(1)));
+/// oss.inject(Fault::Refuse(503, "TotalQpsLimitExceeded").and(Fault::StrangerAfter(b"theirs".to_vec())));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
