@@ -108,6 +108,7 @@
 //! - **The HTTP client logs, too.** A logger that writes here must leave out the modules `ureq`, `ureq_proto` and
 //!   `rustls`, or it waits for itself for ever.
 //! - A global logger is never dropped: keep a second handle and [`confirm`](Appender::confirm) before the program ends.
+//! - Loggers swallow errors, and a retry that succeeded is none: [`on_event`](BucketBuilder::on_event) tells of both.
 //! - Several processes, one object: [`OnConflict::Rebase`]. An object per day or size:
 //!   [`roll_over`](AppenderBuilder::roll_over).
 //!

@@ -40,14 +40,8 @@ pub mod testing_your_program {}
 pub mod coming_from_oss2 {}
 
 #[doc = include_str!("limits_and_prices.md")]
-#[cfg_attr(
-    feature = "md5",
-    doc = "\n\n[`AppendOptions::content_md5`]: crate::AppendOptions::content_md5"
-)]
-#[cfg_attr(
-    not(feature = "md5"),
-    doc = "\n\n[`AppendOptions::content_md5`]: crate#features"
-)]
+#[cfg_attr(feature = "md5", doc = "\n\n[`AppendOptions::content_md5`]: crate::AppendOptions::content_md5")]
+#[cfg_attr(not(feature = "md5"), doc = "\n\n[`AppendOptions::content_md5`]: crate#features")]
 pub mod limits_and_prices {}
 
 #[doc = include_str!("permissions.md")]
