@@ -403,14 +403,6 @@ impl BucketBuilder {
     }
 
     /// TCP and TLS, all addresses together; default 10 s.
-    ///
-    /// ```
-    /// # use oss_append::{Auth, Bucket};
-    /// # use std::time::Duration;
-    /// # let builder = Bucket::builder(Auth::new("id", "secret"), "http://oss-cn-hangzhou.aliyuncs.com", "my-bucket");
-    /// let bucket = builder.connect_timeout(Duration::from_secs(2)).build()?;
-    /// # Ok::<(), oss_append::Error>(())
-    /// ```
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.settings.connect_timeout = limit;
         self
@@ -418,28 +410,12 @@ impl BucketBuilder {
 
     /// No byte moved for this long; default 60 s. Less than that can break healthy uploads on slow links: a write into
     /// the system's buffer waits until a good part of it has drained.
-    ///
-    /// ```
-    /// # use oss_append::{Auth, Bucket};
-    /// # use std::time::Duration;
-    /// # let builder = Bucket::builder(Auth::new("id", "secret"), "http://oss-cn-hangzhou.aliyuncs.com", "my-bucket");
-    /// let bucket = builder.idle_timeout(Duration::from_secs(120)).build()?;
-    /// # Ok::<(), oss_append::Error>(())
-    /// ```
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.settings.idle_timeout = limit;
         self
     }
 
     /// One request, all in all; default none. Costs a thread per request, for the name resolution.
-    ///
-    /// ```
-    /// # use oss_append::{Auth, Bucket};
-    /// # use std::time::Duration;
-    /// # let builder = Bucket::builder(Auth::new("id", "secret"), "http://oss-cn-hangzhou.aliyuncs.com", "my-bucket");
-    /// let bucket = builder.request_timeout(Duration::from_secs(60)).build()?;
-    /// # Ok::<(), oss_append::Error>(())
-    /// ```
     pub fn request_timeout(mut self, limit: Duration) -> Self {
         self.settings.request_timeout = Some(limit);
         self
@@ -479,13 +455,6 @@ impl BucketBuilder {
 
     /// An HTTP proxy, as `http://host:port`. The environment's is not used unless
     /// [said so](Self::proxy_from_env).
-    ///
-    /// ```
-    /// # use oss_append::{Auth, Bucket};
-    /// # let builder = Bucket::builder(Auth::new("id", "secret"), "http://oss-cn-hangzhou.aliyuncs.com", "my-bucket");
-    /// let bucket = builder.proxy("http://proxy.example.com:3128").build()?;
-    /// # Ok::<(), oss_append::Error>(())
-    /// ```
     pub fn proxy(mut self, url: &str) -> Self {
         self.settings.proxy = ProxyChoice::Url(url.to_owned());
         self
@@ -493,44 +462,18 @@ impl BucketBuilder {
 
     /// The first of `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY` (and in lower case) that is set, for http and https alike,
     /// but for the hosts of `NO_PROXY`. A SOCKS proxy is passed over.
-    ///
-    /// ```
-    /// # use oss_append::{Auth, Bucket};
-    /// # let builder = Bucket::builder(Auth::new("id", "secret"), "http://oss-cn-hangzhou.aliyuncs.com", "my-bucket");
-    /// let bucket = builder.proxy_from_env().build()?;
-    /// # Ok::<(), oss_append::Error>(())
-    /// ```
     pub fn proxy_from_env(mut self) -> Self {
         self.settings.proxy = ProxyChoice::Environment;
         self
     }
 
     /// Replaces `oss-append/<version>`.
-    ///
-    /// ```
-    /// # use oss_append::{Auth, Bucket};
-    /// # let builder = Bucket::builder(Auth::new("id", "secret"), "http://oss-cn-hangzhou.aliyuncs.com", "my-bucket");
-    /// let bucket = builder.user_agent("my-tool/1.2").build()?;
-    /// # Ok::<(), oss_append::Error>(())
-    /// ```
     pub fn user_agent(mut self, value: &str) -> Self {
         self.settings.user_agent = value.to_owned();
         self
     }
 
     /// Certificates in PEM, to be trusted beside the built-in roots.
-    ///
-    /// ```no_run
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use oss_append::{Auth, Bucket};
-    ///
-    /// let bucket = Bucket::builder(Auth::new("id", "secret"), "https://oss.example.com", "my-bucket")
-    ///     .region("cn-hangzhou")
-    ///     .root_certs(&std::fs::read("/etc/ssl/our-own.pem")?)
-    ///     .build()?;
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn root_certs(mut self, pem: &[u8]) -> Self {
         self.settings.roots = Some(tls::roots(pem));
         self
