@@ -23,6 +23,14 @@ pub mod exactly_once {}
 pub mod writing_logs {}
 
 #[doc = include_str!("credentials.md")]
+#[cfg_attr(
+    feature = "credentials",
+    doc = "\n\n[`credentials::EcsRamRole`]: crate::credentials::EcsRamRole\n[`credentials::OidcRole`]: crate::credentials::OidcRole\n[`credentials::Process`]: crate::credentials::Process\n[`credentials::Uri`]: crate::credentials::Uri\n[`Cached`]: crate::credentials::Cached\n[`Auth::default_chain`]: crate::Auth::default_chain"
+)]
+#[cfg_attr(
+    not(feature = "credentials"),
+    doc = "\n\n[`credentials::EcsRamRole`]: crate#features\n[`credentials::OidcRole`]: crate#features\n[`credentials::Process`]: crate#features\n[`credentials::Uri`]: crate#features\n[`Cached`]: crate#features\n[`Auth::default_chain`]: crate#features"
+)]
 pub mod credentials {}
 
 #[doc = include_str!("testing_your_program.md")]
