@@ -11,12 +11,13 @@ use crate::{
     event::{Event, Hook},
     options::AppendOptions,
     position::SIZE_LIMIT,
+    proxy::ProxyChoice,
     request::{CACHE_CONTROL, CONTENT_TYPE, Method, Request, X_OSS_META_PREFIX},
     response::{self, Answer},
     retry::Policy,
     sign::SignatureVersion,
     tls,
-    transport::{ProxyChoice, Settings, Transport},
+    transport::{Settings, Transport},
 };
 use std::{
     fmt,
@@ -512,7 +513,7 @@ impl BucketBuilder {
         if self.policy.attempts == 0 {
             return Err(Error::invalid_input("attempts is 0: nothing would ever be sent; 1 is never again"));
         }
-        let transport = Transport::new(&self.settings, endpoint.is_https())?;
+        let transport = Transport::new(&self.settings, &endpoint)?;
         let client = Client {
             auth: self.auth,
             endpoint,

@@ -101,6 +101,11 @@ impl Endpoint {
         self.base.starts_with("https:")
     }
 
+    /// `host` or `host:port`, as in the URL.
+    pub(crate) fn authority(&self) -> &str {
+        self.base.split('/').nth(2).expect("the base is scheme://authority/...")
+    }
+
     pub(crate) fn bucket(&self) -> &str {
         &self.bucket
     }

@@ -146,6 +146,7 @@
 //!   stored.
 //! - `sign-v1`: the [old signature](SignatureVersion), for private clouds.
 //! - `credentials`: keys from instance metadata, an external process, an OIDC token or a URI, and one default chain.
+//! - `socks`: SOCKS proxies for [`BucketBuilder::proxy`] and [`BucketBuilder::proxy_from_env`]. No crate more.
 //! - `testing`: [`testing`], for `[dev-dependencies]`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(feature = "testing"), doc = "\n\n[`testing`]: #features")]
@@ -173,6 +174,7 @@ mod hints;
 pub mod internal;
 mod options;
 mod position;
+mod proxy;
 mod reader;
 mod region;
 mod request;

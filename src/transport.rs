@@ -1,4 +1,5 @@
-//! The wire: one request out, one answer in. With `tls.rs` the only file that names the HTTP client.
+//! The wire: one request out, one answer in. With `tls.rs` and `proxy.rs` the only file that names the HTTP
+//! client.
 //!
 //! What the client does by itself, and why it cannot hurt here:
 //!
@@ -10,13 +11,15 @@
 //! - *Idle timeouts bound one blocking write or read*, and the kernel may take long over either: see [`answer_limit`].
 //! - *Odd settings make it panic* (endless durations, bad user agents): checked in [`Transport::new`].
 //! - *Its errors do not tell what was sent*: [`Sent`] is decided by the bytes that were taken from us.
-//! - *It takes proxies from the environment*: only when asked to.
+//! - *It takes proxies from the environment*, and not those it does not like: `proxy.rs` does, when asked to.
 //! - *Connections after a fault*: it drops them by itself after every error and every answer not read to its end.
 #![expect(clippy::disallowed_types, reason = "this is the room that owns the wire")]
 
 use crate::{
     body::Exact,
+    endpoint::Endpoint,
     error::{Error, ErrorKind, Result},
+    proxy::{self, ProxyChoice},
     request::{Method, Request},
     response::Answer,
     tls::{self, Roots},
@@ -27,7 +30,7 @@ use std::{
     time::Duration,
 };
 use ureq::{
-    Agent, Proxy, SendBody, Timeout,
+    Agent, SendBody, Timeout,
     http::{self, HeaderValue},
 };
 
@@ -45,6 +48,8 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 pub(crate) struct Transport {
     agent: Agent,
     idle: Duration,
+    /// By which way, where that belongs into a message.
+    by_way: String,
 }
 
 /// How to reach a server.
@@ -71,13 +76,6 @@ impl Default for Settings {
     }
 }
 
-#[derive(Clone)]
-pub(crate) enum ProxyChoice {
-    Direct,
-    Url(String),
-    Environment,
-}
-
 /// How much of a request may have left this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
@@ -97,8 +95,8 @@ pub(crate) struct Lost {
 }
 
 impl Transport {
-    pub(crate) fn new(settings: &Settings, https: bool) -> Result<Self> {
-        if https && !tls::IS_BUILT_IN {
+    pub(crate) fn new(settings: &Settings, endpoint: &Endpoint) -> Result<Self> {
+        if endpoint.is_https() && !tls::IS_BUILT_IN {
             return Err(Error::invalid_input(
                 "this build cannot speak https: switch on the feature `rustls` or `native-tls`, or name an http:// endpoint",
             ));
@@ -110,10 +108,12 @@ impl Transport {
         if !agent.is_ascii() || HeaderValue::from_str(agent).is_err() || agent.trim().is_empty() {
             return Err(Error::invalid_input("the user agent must be one line of printable ASCII"));
         }
+        let proxy = settings.proxy.proxy_to(endpoint)?;
+        let by_way = proxy.as_ref().map(|proxy| format!(" by way of the proxy {}", proxy::name(proxy)));
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .proxy(proxy(&settings.proxy)?)
+            .proxy(proxy)
             .user_agent(&settings.user_agent)
             .accept("")
             .timeout_global(total)
@@ -125,20 +125,20 @@ impl Transport {
             .max_idle_connections_per_host(IDLE_CONNECTIONS)
             .max_idle_age(IDLE_AGE);
         let config = tls::configure(config, settings.roots.as_ref())?;
-        Ok(Self { agent: config.build().new_agent(), idle })
+        Ok(Self { agent: config.build().new_agent(), idle, by_way: by_way.unwrap_or_default() })
     }
 
     /// Sends a request, with a body if it is a POST, and reads the answer to its end.
     pub(crate) fn send(&self, url: &str, request: &Request, body: &mut Exact<'_>) -> Result<Answer, Lost> {
         let answer = self.run(url, request, body).and_then(|(answer, reader)| read_to_end(answer, reader));
-        answer.map_err(|error| lost(error, url, body))
+        answer.map_err(|error| self.lost(error, url, body))
     }
 
     /// Sends a request without a body; the answer's body is left to be read, however long.
     pub(crate) fn open(&self, url: &str, request: &Request) -> Result<(Answer, Incoming), Lost> {
         let nothing = &mut crate::Body::from(&[]);
         let mut nothing = nothing.attempt(None, 0, None).map_err(|error| Lost { sent: Sent::Nothing, error })?;
-        self.run(url, request, &mut nothing).map_err(|error| lost(error, url, &mut nothing))
+        self.run(url, request, &mut nothing).map_err(|error| self.lost(error, url, &mut nothing))
     }
 
     fn run(&self, url: &str, request: &Request, body: &mut Exact<'_>) -> Result<(Answer, Incoming), ureq::Error> {
@@ -165,6 +165,32 @@ impl Transport {
         });
         let answer = Answer { status: head.status.as_u16(), headers: headers.collect(), body: Vec::new() };
         Ok((answer, Incoming(Box::new(body.into_with_config().reader()))))
+    }
+
+    fn lost(&self, error: ureq::Error, url: &str, body: &mut Exact<'_>) -> Lost {
+        let sent = match (body.taken(), body.is_whole()) {
+            // Nothing to count by: only what cannot happen after a connection was made proves that nothing left.
+            (_, true) if body.length() == Some(0) && never_connected(&error) => Sent::Nothing,
+            (_, true) => Sent::All,
+            (0, false) => Sent::Nothing,
+            _ => Sent::Part,
+        };
+        let error = body.take_fault().unwrap_or_else(|| {
+            let host = format_args!("{}{}", url.split('/').nth(2).unwrap_or_default(), self.by_way);
+            let (why, transient) = trouble(&error);
+            let what = match sent {
+                Sent::Nothing => format!("the request to {host} was not sent{why}"),
+                Sent::Part => "the connection failed while the body was being sent".to_owned(),
+                Sent::All if body.length() == Some(0) => format!("no whole answer came from {host}{why}"),
+                Sent::All => "the request was sent, but no whole answer came back".to_owned(),
+            };
+            let cause = match error {
+                ureq::Error::Io(error) => error,
+                other => into_io(other),
+            };
+            Error::new(ErrorKind::Transport, what).with_source(cause).with_transient(transient)
+        });
+        Lost { sent, error }
     }
 }
 
@@ -208,33 +234,6 @@ fn limit(name: &str, value: Duration) -> Result<Duration> {
     Ok(value.min(LONGEST))
 }
 
-fn proxy(choice: &ProxyChoice) -> Result<Option<Proxy>> {
-    match choice {
-        ProxyChoice::Direct => Ok(None),
-        ProxyChoice::Environment => Ok(Proxy::try_from_env()),
-        // The text may hold a password, so it is not repeated.
-        ProxyChoice::Url(url) => match url.strip_prefix("http://") {
-            Some(rest) => match Proxy::new(url) {
-                Ok(proxy) if names_a_port(rest) => Ok(Some(proxy)),
-                _ => Err(Error::invalid_input("the proxy is not a URL of the form http://host:port")),
-            },
-            None => Err(Error::invalid_input(
-                "the proxy must be given as http://host:port; other schemes are not supported",
-            )),
-        },
-    }
-}
-
-/// The client takes whatever cannot be a port for none, and would go to port 80.
-fn names_a_port(rest: &str) -> bool {
-    let host = rest.trim_end_matches('/').rsplit('@').next().unwrap_or_default();
-    match host.rsplit_once(':') {
-        // The colons of an IPv6 address are no port's.
-        Some((_, port)) if !port.ends_with(']') => port.parse::<u16>().is_ok_and(|port| port > 0),
-        _ => true,
-    }
-}
-
 /// Errors that belong to connecting, whatever else was to be sent.
 fn never_connected(error: &ureq::Error) -> bool {
     match error {
@@ -242,43 +241,40 @@ fn never_connected(error: &ureq::Error) -> bool {
         | ureq::Error::HostNotFound
         | ureq::Error::BadUri(_)
         | ureq::Error::Http(_)
+        | ureq::Error::ConnectProxyFailed(_)
         | ureq::Error::ConnectionFailed => true,
-        ureq::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
-        _ => false,
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => true,
+        other => tls::ended_in_handshake(&other.to_string()),
     }
 }
 
-fn lost(error: ureq::Error, url: &str, body: &mut Exact<'_>) -> Lost {
-    let sent = match (body.taken(), body.is_whole()) {
-        // Nothing to count by: only what cannot happen after a connection was made proves that nothing left.
-        (_, true) if body.length() == Some(0) && never_connected(&error) => Sent::Nothing,
-        (_, true) => Sent::All,
-        (0, false) => Sent::Nothing,
-        _ => Sent::Part,
-    };
-    let error = body.take_fault().unwrap_or_else(|| {
-        let host = url.split('/').nth(2).unwrap_or_default();
-        let what = match sent {
-            Sent::Nothing => format!("the request to {host} was not sent"),
-            Sent::Part => "the connection failed while the body was being sent".to_owned(),
-            Sent::All if body.length() == Some(0) => format!("no whole answer came from {host}"),
-            Sent::All => "the request was sent, but no whole answer came back".to_owned(),
-        };
-        let cause = match error {
-            ureq::Error::Io(error) => error,
-            other => into_io(other),
-        };
-        Error::new(ErrorKind::Transport, what).with_source(cause).with_transient(true)
-    });
-    Lost { sent, error }
+/// Why there was no connection, in plain words where there are some; and whether waiting may help.
+fn trouble(error: &ureq::Error) -> (String, bool) {
+    match error {
+        ureq::Error::ConnectProxyFailed(answer) => proxy::trouble(answer),
+        other => {
+            tls::trouble(&other.to_string()).map_or_else(|| (String::new(), true), |why| (format!(": {why}"), false))
+        }
+    }
 }
 
 /// The client's error in std's words, so that its type stays in this room.
 fn into_io(error: ureq::Error) -> io::Error {
     match error {
-        ureq::Error::Timeout(_) => io::Error::new(io::ErrorKind::TimedOut, error.to_string()),
+        ureq::Error::Timeout(limit) => {
+            let what = match limit {
+                Timeout::Connect | Timeout::Resolve => "no connection within connect_timeout",
+                Timeout::PerWrite | Timeout::PerRead => "nothing moved for as long as idle_timeout allows",
+                _ => "not done within request_timeout",
+            };
+            io::Error::new(io::ErrorKind::TimedOut, what)
+        }
         ureq::Error::HostNotFound => io::Error::new(io::ErrorKind::NotFound, "the host name is not known"),
-        ureq::Error::Protocol(_) => io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
+        ureq::Error::Protocol(error) => {
+            let text = error.to_string();
+            let hint = if text.contains("invalid HTTP version") { "; does the endpoint want https?" } else { "" };
+            io::Error::new(io::ErrorKind::InvalidData, format!("no HTTP/1.1 came back: {text}{hint}"))
+        }
         other => io::Error::other(other.to_string()),
     }
 }

@@ -193,7 +193,7 @@ fn settings_that_cannot_be_are_refused_before_anything_is_sent() {
         oss.builder(BUCKET).request_timeout(Duration::ZERO),
         oss.builder(BUCKET).user_agent("two\r\nlines"),
         oss.builder(BUCKET).user_agent(""),
-        oss.builder(BUCKET).proxy("socks5://127.0.0.1:1"),
+        oss.builder(BUCKET).proxy("ftp://127.0.0.1:1"),
     ];
     for builder in wrong {
         assert_eq!(builder.build().unwrap_err().kind(), ErrorKind::InvalidInput);
