@@ -14,7 +14,7 @@ use std::{
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
@@ -204,7 +204,7 @@ impl Drop for TlsServer {
 
 impl Shared {
     fn listen(self: &Arc<Self>, listener: &TcpListener) {
-        let mut open: Vec<(TcpStream, JoinHandle<()>)> = Vec::new();
+        let mut open: Vec<(Weak<TcpStream>, JoinHandle<()>)> = Vec::new();
         loop {
             let (client, _) = listener.accept().unwrap();
             if self.stops.load(Ordering::SeqCst) {
@@ -212,17 +212,16 @@ impl Shared {
             }
             self.connections.fetch_add(1, Ordering::SeqCst);
             open.retain(|(_, thread)| !thread.is_finished());
-            let (shared, to_end) = (Arc::clone(self), client.try_clone().unwrap());
-            open.push((
-                to_end,
-                thread::spawn(move || {
-                    let _ = shared.serve(&client); // there is nobody to tell
-                    let _ = client.shutdown(Shutdown::Both);
-                }),
-            ));
+            // What is closed with bytes unread ends by a reset, as with a service; so the list must not keep it open.
+            let (shared, client) = (Arc::clone(self), Arc::new(client));
+            let to_end = Arc::downgrade(&client);
+            let serve = move || drop(shared.serve(&client)); // there is nobody to tell
+            open.push((to_end, thread::spawn(serve)));
         }
         for (client, thread) in open {
-            let _ = client.shutdown(Shutdown::Both); // it may be closed already
+            if let Some(client) = client.upgrade() {
+                let _ = client.shutdown(Shutdown::Both); // it may be closed already
+            }
             let _ = thread.join();
         }
     }
