@@ -123,26 +123,33 @@ mod built_in {
 
 pub(crate) use built_in::{Roots, configure, roots};
 
-/// What the libraries' errors say, of which only the text can be had, and what that means. rustls' words, then OpenSSL's.
-const TROUBLE: [(&[&str], &str); 7] = [
-    (&["certificate not valid for name", "NotValidForName", "mismatch)"], "its certificate is for another host"),
-    (&["certificate expired", "certificate has expired"], "its certificate has expired"),
+/// What the libraries' errors say, of which only the text can be had; what that means, and whether waiting may help.
+/// rustls' words, then OpenSSL's.
+const TROUBLE: [(&[&str], &str, bool); 6] = [
+    (&["certificate not valid for name", "NotValidForName", "mismatch)"], "its certificate is for another host", false),
+    (&["certificate expired", "certificate has expired"], "its certificate has expired", false),
     (
         &["certificate not valid yet", "certificate is not yet valid"],
         "its certificate is not valid yet, or this clock is slow",
+        false,
     ),
     (
         &["UnknownIssuer", "local issuer certificate", "self-signed certificate", "self signed certificate"],
         "its certificate is signed by nobody who is trusted here; root_certs adds whom to trust",
+        false,
     ),
-    (&["invalid peer certificate", "certificate verify failed"], "its certificate is not accepted"),
-    (&["corrupt message", "wrong version number", "packet length too long"], "what answers there does not speak TLS"),
-    (&["received fatal alert", "native-tls: "], "TLS could not be agreed upon"),
+    (&["invalid peer certificate", "certificate verify failed"], "its certificate is not accepted", false),
+    (
+        &["corrupt message", "wrong version number", "packet length too long"],
+        "what answers there does not speak TLS",
+        true,
+    ),
 ];
 
-/// Why there is no TLS, in plain words. Nothing if it is not TLS that failed.
-pub(crate) fn trouble(told: &str) -> Option<&'static str> {
-    TROUBLE.iter().find(|(theirs, _)| theirs.iter().any(|text| told.contains(text))).map(|(_, ours)| *ours)
+/// Why there is no TLS, in plain words, and whether waiting may help. Nothing if it is not TLS that failed.
+pub(crate) fn trouble(told: &str) -> Option<(&'static str, bool)> {
+    let row = TROUBLE.iter().find(|(theirs, ..)| theirs.iter().any(|text| told.contains(text)));
+    row.map(|&(_, ours, transient)| (ours, transient))
 }
 
 /// Is this an error that only a handshake can end in? Of rustls: OpenSSL may look at a certificate again later.

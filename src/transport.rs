@@ -252,9 +252,10 @@ fn never_connected(error: &ureq::Error) -> bool {
 fn trouble(error: &ureq::Error) -> (String, bool) {
     match error {
         ureq::Error::ConnectProxyFailed(answer) => proxy::trouble(answer),
-        other => {
-            tls::trouble(&other.to_string()).map_or_else(|| (String::new(), true), |why| (format!(": {why}"), false))
-        }
+        other => match tls::trouble(&other.to_string()) {
+            Some((why, transient)) => (format!(": {why}"), transient),
+            None => (String::new(), true),
+        },
     }
 }
 

@@ -336,6 +336,8 @@ fn https_where_it_is_not_built_in() {
     for endpoint in ["https://oss-cn-hangzhou.aliyuncs.com", "oss-cn-hangzhou.aliyuncs.com", "cn-hangzhou"] {
         refused(&Bucket::new(auth(), endpoint, "bucket").unwrap_err(), &says);
     }
+    let roots = builder().root_certs(b"-----BEGIN CERTIFICATE-----").build();
+    refused(&roots.unwrap_err(), &["root_certs", "`rustls` or `native-tls`"]);
 }
 
 #[test]
