@@ -159,7 +159,6 @@ fn is_within(address: IpAddr, network: &str) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test's way to fail, in its helpers too")]
 mod tests {
     use super::*;
 
