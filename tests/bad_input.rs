@@ -336,7 +336,10 @@ fn https_where_it_is_not_built_in() {
     for endpoint in ["https://oss-cn-hangzhou.aliyuncs.com", "oss-cn-hangzhou.aliyuncs.com", "cn-hangzhou"] {
         refused(&Bucket::new(auth(), endpoint, "bucket").unwrap_err(), &says);
     }
-    let roots = builder().root_certs(b"-----BEGIN CERTIFICATE-----").build();
+    let roots = Bucket::builder(auth(), "http://127.0.0.1:9000", "bucket")
+        .region("cn-hangzhou")
+        .root_certs(b"-----BEGIN CERTIFICATE-----")
+        .build();
     refused(&roots.unwrap_err(), &["root_certs", "`rustls` or `native-tls`"]);
 }
 
