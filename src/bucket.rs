@@ -639,7 +639,7 @@ impl BucketBuilder {
         if self.policy.attempts == 0 {
             return Err(Error::invalid_input("attempts is 0: nothing would ever be sent; 1 is never again"));
         }
-        let transport = Transport::new(&self.settings, &endpoint)?;
+        let transport = Transport::new(&self.settings, &endpoint.url("", ""))?;
         let client = Client {
             auth: self.auth,
             endpoint,

@@ -97,15 +97,6 @@ impl Endpoint {
         Ok(Self { base, bucket: bucket.to_owned(), region })
     }
 
-    pub(crate) fn is_https(&self) -> bool {
-        self.base.starts_with("https:")
-    }
-
-    /// `host` or `host:port`, as in the URL.
-    pub(crate) fn authority(&self) -> &str {
-        self.base.split('/').nth(2).expect("the base is scheme://authority/...")
-    }
-
     pub(crate) fn bucket(&self) -> &str {
         &self.bucket
     }
@@ -396,7 +387,6 @@ mod tests {
         ] {
             let endpoint = endpoint(text).expect(text);
             assert_eq!((endpoint.base.as_str(), endpoint.region()), (base, region), "{text}");
-            assert_eq!(endpoint.is_https(), base.starts_with("https://"));
             assert_eq!(endpoint.bucket(), "bucket");
         }
     }

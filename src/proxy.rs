@@ -5,7 +5,6 @@
 
 use crate::{
     auth::environment,
-    endpoint::Endpoint,
     error::{Error, Result},
 };
 use std::net::IpAddr;
@@ -20,11 +19,11 @@ pub(crate) enum ProxyChoice {
 
 impl ProxyChoice {
     /// Reads the environment if that was asked for, and nowhere else is it read.
-    pub(crate) fn proxy_to(&self, endpoint: &Endpoint) -> Result<Option<Proxy>> {
+    pub(crate) fn proxy_to(&self, url: &str) -> Result<Option<Proxy>> {
         match self {
             Self::Direct => Ok(None),
             Self::Url(url) => parse("the proxy", url).map(Some),
-            Self::Environment => from_variables(environment::variable, endpoint.is_https(), endpoint.authority()),
+            Self::Environment => from_variables(environment::variable, url),
         }
     }
 }
@@ -48,7 +47,8 @@ pub(crate) fn trouble(told: &str) -> (String, bool) {
 }
 
 /// curl's and Go's rules: the scheme's own variable, else the one for all, unless the host is exempt.
-fn from_variables(lookup: impl Fn(&str) -> Option<String>, https: bool, authority: &str) -> Result<Option<Proxy>> {
+fn from_variables(lookup: impl Fn(&str) -> Option<String>, url: &str) -> Result<Option<Proxy>> {
+    let (https, authority) = (url.starts_with("https:"), url.split('/').nth(2).unwrap_or_default());
     let said = |name: &&str| lookup(name).filter(|value| !value.trim().is_empty());
     let names = match https {
         true => ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
@@ -165,8 +165,7 @@ mod tests {
     /// The proxy's name, or why there is none.
     fn chosen(variables: &[(&str, &str)], url: &str) -> Result<Option<String>, String> {
         let lookup = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        let (scheme, authority) = url.split_once("://").unwrap();
-        let chosen = from_variables(lookup, scheme == "https", authority);
+        let chosen = from_variables(lookup, url);
         chosen.map(|proxy| proxy.as_ref().map(name)).map_err(|error| error.to_string())
     }
 

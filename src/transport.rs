@@ -17,7 +17,6 @@
 
 use crate::{
     body::Exact,
-    endpoint::Endpoint,
     error::{Error, ErrorKind, Result},
     proxy::{self, ProxyChoice},
     request::{Method, Request},
@@ -95,8 +94,9 @@ pub(crate) struct Lost {
 }
 
 impl Transport {
-    pub(crate) fn new(settings: &Settings, endpoint: &Endpoint) -> Result<Self> {
-        if endpoint.is_https() && !tls::IS_BUILT_IN {
+    /// For URLs that begin with `base`, as `https://host:port/`.
+    pub(crate) fn new(settings: &Settings, base: &str) -> Result<Self> {
+        if base.starts_with("https:") && !tls::IS_BUILT_IN {
             return Err(Error::invalid_input(
                 "this build cannot speak https: switch on the feature `rustls` or `native-tls`, or name an http:// endpoint",
             ));
@@ -108,7 +108,7 @@ impl Transport {
         if !agent.is_ascii() || HeaderValue::from_str(agent).is_err() || agent.trim().is_empty() {
             return Err(Error::invalid_input("the user agent must be one line of printable ASCII"));
         }
-        let proxy = settings.proxy.proxy_to(endpoint)?;
+        let proxy = settings.proxy.proxy_to(base)?;
         let by_way = proxy.as_ref().map(|proxy| format!(" by way of the proxy {}", proxy::name(proxy)));
         let config = Agent::config_builder()
             .http_status_as_error(false)

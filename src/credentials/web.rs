@@ -23,14 +23,8 @@ impl Web {
     /// `base` is the address up to the path; `timeout` for connecting and for each wait for an answer.
     pub(super) fn new(base: &str, timeout: Duration) -> Result<Self> {
         let base = base.trim_end_matches('/');
-        let (https, rest) = match (base.strip_prefix("https://"), base.strip_prefix("http://")) {
-            (Some(rest), _) => (true, rest),
-            (_, Some(rest)) => (false, rest),
-            _ => {
-                return Err(Error::invalid_input(
-                    "the address of a credentials service begins with http:// or https://",
-                ));
-            }
+        let Some(rest) = base.strip_prefix("https://").or_else(|| base.strip_prefix("http://")) else {
+            return Err(Error::invalid_input("the address of a credentials service begins with http:// or https://"));
         };
         let host = rest.split(['/', '?']).next().unwrap_or_default();
         if host.is_empty() || host.contains('@') || !base.bytes().all(|b| b.is_ascii_graphic()) {
@@ -44,7 +38,7 @@ impl Web {
             request_timeout: Some(timeout.saturating_mul(3)),
             ..Settings::default()
         };
-        Ok(Self { transport: Transport::new(&settings, https)?, base: base.to_owned() })
+        Ok(Self { transport: Transport::new(&settings, base)?, base: base.to_owned() })
     }
 
     pub(super) fn get(&self, path: &str, headers: &[(&'static str, &str)]) -> Result<Answer> {
