@@ -12,6 +12,9 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
 };
 
+/// Handed out at once: hashed while the processor's caches still hold them.
+const PIECE: usize = 128 << 10;
+
 /// The bytes of one append.
 ///
 /// | from | length | sent again after a fault |
@@ -247,6 +250,7 @@ impl<'b> Body<'b> {
             progress,
             taken: 0,
             whole: false,
+            cut: false,
             crc: Crc64::new(),
             fault: None,
         })
@@ -266,6 +270,7 @@ pub(crate) struct Exact<'a> {
     progress: Option<&'a (dyn Fn(Progress) + Send + Sync)>,
     taken: u64,
     whole: bool,
+    cut: bool,
     crc: Crc64,
     fault: Option<Error>,
 }
@@ -288,7 +293,13 @@ impl Exact<'_> {
 
     /// Was the last byte (or, in chunks, the end) handed out? Only then can the request have been completed.
     pub(crate) fn is_whole(&self) -> bool {
-        self.whole || self.length == Some(0)
+        !self.cut && (self.whole || self.length == Some(0))
+    }
+
+    /// The end of what was handed out is known not to have left; perhaps nothing has.
+    pub(crate) fn cut_short(&mut self, some_left: bool) {
+        self.cut = true;
+        self.taken = if some_left { self.taken } else { 0 };
     }
 
     /// CRC of the bytes handed out.
@@ -302,11 +313,15 @@ impl Exact<'_> {
     }
 
     fn fill(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        if self.whole || buffer.is_empty() {
+        if self.whole {
             return Ok(0);
         }
         let Some(length) = self.length else { return self.fill_in_chunks(buffer) };
-        let wanted = usize::try_from(length - self.taken).map_or(buffer.len(), |left| left.min(buffer.len()));
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let piece = buffer.len().min(PIECE);
+        let wanted = usize::try_from(length - self.taken).map_or(piece, |left| left.min(piece));
         let buffer = &mut buffer[..wanted];
         let mut filled = 0;
         while filled < wanted {
@@ -330,6 +345,8 @@ impl Exact<'_> {
     }
 
     fn fill_in_chunks(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        // The client would take the answer for the end of the body.
+        assert!(!buffer.is_empty(), "a reader of unknown length is given room");
         let read = self.read_source(buffer)?;
         if self.taken + read as u64 > self.room {
             return Err(too_large("the body goes on beyond the 5 GiB an object can hold"));

@@ -186,6 +186,7 @@ mod sign;
 pub mod testing;
 mod tls;
 mod transport;
+mod wire;
 
 pub use appender::{Appender, AppenderBuilder, FinishError, OnConflict, Rolled};
 pub use auth::{Auth, Credentials, CredentialsProvider};

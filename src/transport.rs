@@ -22,6 +22,7 @@ use crate::{
     request::{Method, Request},
     response::Answer,
     tls::{self, Roots},
+    wire,
 };
 use std::{
     fmt,
@@ -125,7 +126,7 @@ impl Transport {
             .max_idle_connections_per_host(IDLE_CONNECTIONS)
             .max_idle_age(IDLE_AGE);
         let config = tls::configure(config, settings.roots.as_ref())?;
-        Ok(Self { agent: config.build().new_agent(), idle, by_way: by_way.unwrap_or_default() })
+        Ok(Self { agent: wire::agent(config.build()), idle, by_way: by_way.unwrap_or_default() })
     }
 
     /// Sends a request, with a body if it is a POST, and reads the answer to its end.
@@ -143,23 +144,28 @@ impl Transport {
 
     fn run(&self, url: &str, request: &Request, body: &mut Exact<'_>) -> Result<(Answer, Incoming), ureq::Error> {
         let length = body.length();
+        let call = wire::Call::begin();
+        let mut outgoing = Outgoing { body, skipped: 0 };
         let mut builder = http::Request::builder().method(request.method.as_str()).uri(url);
         for (name, value) in &request.headers {
             builder = builder.header(name.as_ref(), value.as_str());
         }
         let response = match length {
-            _ if request.method != Method::Post => self.agent.run(builder.body(SendBody::none())?)?,
-            Some(0) => self.agent.run(builder.body(&[0; 0])?)?,
+            _ if request.method != Method::Post => self.agent.run(builder.body(SendBody::none())?),
+            Some(0) => self.agent.run(builder.body(&[0; 0])?),
             _ => {
                 if let Some(length) = length {
                     builder = builder.header(http::header::CONTENT_LENGTH, length);
                 }
-                let request = builder.body(SendBody::from_reader(body))?;
+                let request = builder.body(SendBody::from_reader(&mut outgoing))?;
                 let limit = answer_limit(self.idle, length.unwrap_or(SEND_BUFFER));
-                self.agent.run(self.agent.configure_request(request).timeout_per_read(Some(limit)).build())?
+                self.agent.run(self.agent.configure_request(request).timeout_per_read(Some(limit)).build())
             }
         };
-        let (head, body) = response.into_parts();
+        if call.is_cut() {
+            outgoing.body.cut_short(call.has_left());
+        }
+        let (head, body) = response?.into_parts();
         let headers = head.headers.iter().map(|(name, value)| {
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).trim().to_owned())
         });
@@ -197,6 +203,25 @@ impl Transport {
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transport").field("idle", &self.idle).finish_non_exhaustive()
+    }
+}
+
+/// A body on its way out. Once the rest is not wanted any more it is only counted, so that the client comes to its end
+/// and reads the answer: nothing of it is sent, and the body knows nothing of it.
+struct Outgoing<'a, 'b> {
+    body: &'a mut Exact<'b>,
+    skipped: u64,
+}
+
+impl Read for Outgoing<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !wire::has_ended() {
+            return self.body.read(buffer);
+        }
+        let left = self.body.length().map_or(0, |length| length - self.body.taken() - self.skipped);
+        let skipped = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        self.skipped += skipped as u64;
+        Ok(skipped)
     }
 }
 

@@ -1,0 +1,129 @@
+//! One place for what goes out and one for what comes in.
+
+use ureq::unversioned::transport::Buffers;
+
+/// So much is sent at once. Smaller costs more calls, larger leaves the processor's caches (measured).
+const OUT: usize = 1 << 20;
+/// In front of that: a request's head. Longer ones lie at the beginning of the rest.
+const HEAD: usize = 16 << 10;
+const IN: usize = 64 << 10;
+/// A body that starts on a page is copied faster by the kernel than one that lies 16 bytes behind it, as big
+/// allocations do.
+const PAGE: usize = 4096;
+/// With less room than this it counts as full. A chunk needs room for its frame: the client takes an empty read for
+/// the end of the body, so it must never be offered none.
+const LITTLE: usize = 4096;
+
+/// ```text
+///           HEAD        page           OUT
+///   |      [ head ]│[ body …   ][ free      ]|
+///           ▲start  ▲page       ▲end = output()
+/// ```
+pub(super) struct Store {
+    /// Never grows, so that a page stays a page. Zeroed by the system: pages never filled are never resident.
+    out: Vec<u8>,
+    page: usize,
+    start: usize,
+    end: usize,
+    input: Vec<u8>,
+    consumed: usize,
+    filled: usize,
+    /// Was something consumed at last? If not, what is there was not enough.
+    progress: bool,
+}
+
+impl Store {
+    pub(super) fn new() -> Self {
+        let out = vec![0; HEAD + PAGE + OUT];
+        let page = HEAD + out[HEAD..].as_ptr().align_offset(PAGE).min(PAGE);
+        Self { out, page, start: page, end: page, input: vec![0; IN], consumed: 0, filled: 0, progress: false }
+    }
+
+    /// What waits to be sent.
+    pub(super) fn pending(&self) -> &[u8] {
+        &self.out[self.start..self.end]
+    }
+
+    pub(super) fn has_pending(&self) -> bool {
+        self.start < self.end
+    }
+
+    /// The first `amount` bytes of the free room are to be sent.
+    pub(super) fn push(&mut self, amount: usize) {
+        self.end += amount;
+    }
+
+    /// The same, for the first piece of a request: it is moved in front of the page, where the body will begin.
+    pub(super) fn push_head(&mut self, amount: usize) {
+        if self.has_pending() || amount > HEAD {
+            return self.push(amount);
+        }
+        self.out.copy_within(self.page..self.page + amount, self.page - amount);
+        (self.start, self.end) = (self.page - amount, self.page);
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.page + OUT - self.end < LITTLE
+    }
+
+    /// The first `amount` bytes are gone.
+    pub(super) fn sent(&mut self, amount: usize) {
+        self.start += amount;
+        if !self.has_pending() {
+            self.discard();
+        }
+    }
+
+    pub(super) fn discard(&mut self) {
+        (self.start, self.end) = (self.page, self.page);
+    }
+
+    /// Is there input that nobody has looked at?
+    pub(super) fn has_news(&self) -> bool {
+        self.progress && self.consumed < self.filled
+    }
+
+    fn make_room(&mut self) {
+        if self.consumed > 0 {
+            self.input.copy_within(self.consumed..self.filled, 0);
+            (self.consumed, self.filled) = (0, self.filled - self.consumed);
+        }
+        if self.filled + LITTLE > self.input.len() {
+            self.input.resize(self.filled + IN, 0);
+        }
+    }
+}
+
+impl Buffers for Store {
+    fn output(&mut self) -> &mut [u8] {
+        &mut self.out[self.end..self.page + OUT]
+    }
+
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        self.make_room();
+        (&mut self.input[self.filled..], &mut self.out[self.end..self.page + OUT])
+    }
+
+    fn input(&self) -> &[u8] {
+        &self.input[self.consumed..self.filled]
+    }
+
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        self.make_room();
+        &mut self.input[self.filled..]
+    }
+
+    fn input_appended(&mut self, amount: usize) {
+        self.filled += amount;
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.progress = amount > 0;
+        self.consumed = (self.consumed + amount).min(self.filled);
+    }
+
+    /// Never before everything is out: what is there already cannot be the answer to what is not.
+    fn can_use_input(&self) -> bool {
+        self.has_news() && !self.has_pending()
+    }
+}

@@ -1,0 +1,430 @@
+//! A TCP connection: it collects, sends in ticks, looks for early answers, and knows when it went stale.
+#![expect(clippy::disallowed_types, reason = "a part of the room that owns the wire")]
+#![expect(clippy::disallowed_methods, reason = "patience is measured where the waiting is done")]
+
+use super::{CALL, buffers::Store, has_ended, is_final_answer, note};
+use std::{
+    fmt,
+    io::{self, ErrorKind, Read, Write},
+    net::{IpAddr, SocketAddr, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use ureq::{
+    Error, Timeout,
+    config::Config,
+    http::Uri,
+    unversioned::{
+        resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver},
+        transport::{Buffers, ConnectionDetails, Connector, Either, NextTimeout, Transport},
+    },
+};
+
+/// One sleep in the kernel, after which it is seen whether anything moved. On Windows a call that timed out leaves the
+/// socket in no state to go on with, so there a sleep is as long as the limit, and its end is final.
+const TICK: Duration = if cfg!(windows) { Duration::MAX } else { Duration::from_millis(500) };
+/// How long a piece is kept for company. A source that is slow must not look like a client that fell silent.
+const KEPT: Duration = Duration::from_millis(500);
+/// How long an answer may take that should be there already, when its connection is broken. No multiple of a tick, so
+/// that the two need not be told apart by the socket's setting.
+const GRACE: Duration = Duration::from_millis(400);
+/// A connection that answered so lately is not asked whether it is open; see [`Trust`].
+const WARM: Duration = Duration::from_millis(20);
+/// No address gets less of the time for connecting.
+const LEAST: Duration = Duration::from_millis(10);
+
+// ---- finding the server ------------------------------------------------------------------------------------------
+
+/// Names are looked up where a connection is made, and not for every request: here they are only for proxies.
+#[derive(Debug)]
+pub(super) struct LookUp;
+
+impl Resolver for LookUp {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        match config.proxy() {
+            Some(proxy) if !proxy.is_no_proxy(uri) => look_up(uri, config, timeout),
+            _ => Ok(self.empty()),
+        }
+    }
+}
+
+fn look_up(uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    // A limit costs a thread. An address needs none, and a name only where the user set one for the whole call.
+    let timeout = match host.parse::<IpAddr>().is_err() && config.timeouts().global.is_some() {
+        true => NextTimeout { reason: Timeout::Resolve, ..timeout },
+        false => NextTimeout::default(),
+    };
+    DefaultResolver::default().resolve(uri, config, timeout)
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Connect {
+    wary: Arc<AtomicBool>,
+}
+
+impl<In: Transport> Connector<In> for Connect {
+    type Out = Either<In, Socket>;
+
+    fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
+        if let Some(chained) = chained {
+            return Ok(Some(Either::A(chained)));
+        }
+        let found;
+        let addresses = match details.addrs.is_empty() {
+            true => {
+                found = look_up(details.uri, details.config, details.timeout)?;
+                &found
+            }
+            false => &details.addrs,
+        };
+        let stream = Arc::new(connect(addresses, details.timeout)?);
+        stream.set_nodelay(details.config.no_delay())?;
+        (details.register_shutdown)(Arc::downgrade(&stream) as _)?;
+        Ok(Some(Either::B(Socket::new(stream, Arc::clone(&self.wary)))))
+    }
+}
+
+/// Each address gets half of the time that is left, and the last one all of it.
+fn connect(addresses: &[SocketAddr], timeout: NextTimeout) -> Result<TcpStream, Error> {
+    let begun = Instant::now();
+    let mut failed = Error::HostNotFound;
+    for (n, address) in addresses.iter().enumerate() {
+        if timeout.after.is_not_happening() {
+            match TcpStream::connect(address) {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failed = error.into(),
+            }
+            continue;
+        }
+        let left = timeout.after.saturating_sub(begun.elapsed());
+        let share = if n + 1 == addresses.len() { left } else { left / 2 };
+        match TcpStream::connect_timeout(address, share.max(LEAST)) {
+            Ok(stream) => return Ok(stream),
+            Err(error) if is_pause(&error) => failed = Error::Timeout(Timeout::Connect),
+            Err(error) => failed = error.into(),
+        }
+    }
+    Err(failed)
+}
+
+// ---- the connection ----------------------------------------------------------------------------------------------
+
+pub(super) struct Socket {
+    stream: Arc<TcpStream>,
+    store: Store,
+    /// The next piece is the first since an answer: a request's head.
+    is_fresh: bool,
+    /// Part of this request left already.
+    has_sent: bool,
+    /// Since when the oldest pending byte waits.
+    oldest: Instant,
+    /// Nothing is sent any more.
+    is_dead: bool,
+    /// What it died of, unless of an answer.
+    cause: Option<Error>,
+    trust: Trust,
+    /// As the socket was told last.
+    write_sleep: Option<Duration>,
+    read_sleep: Option<Duration>,
+}
+
+impl Socket {
+    fn new(stream: Arc<TcpStream>, wary: Arc<AtomicBool>) -> Self {
+        let now = Instant::now();
+        Self {
+            stream,
+            store: Store::new(),
+            is_fresh: true,
+            has_sent: false,
+            oldest: now,
+            is_dead: false,
+            cause: None,
+            trust: Trust { wary, answered: now, is_well: false, was_open: false, is_returned: false, unproved: false },
+            write_sleep: None,
+            read_sleep: None,
+        }
+    }
+
+    /// Sends what waits. It never fails: TLS would swallow the first error and tell it late. What went wrong is told
+    /// where the answer is waited for.
+    fn flush(&mut self, timeout: &NextTimeout) {
+        if !self.store.has_pending() {
+            return;
+        }
+        if has_ended() {
+            // The answer was seen above TLS.
+            return self.die(None);
+        }
+        // A small request is one write and nothing else.
+        if self.has_sent {
+            self.look();
+        }
+        let mut wait = Wait::new(timeout, timeout.per_write.map(|limit| *limit), Timeout::PerWrite);
+        while self.store.has_pending() {
+            let Ok(sleep) = wait.sleep() else {
+                // Perhaps an answer lies there, from a server that stopped reading.
+                return self.die(Some(Error::Timeout(wait.reason())));
+            };
+            set(&mut self.write_sleep, sleep, |sleep| self.stream.set_write_timeout(Some(sleep)));
+            match (&*self.stream).write(self.store.pending()) {
+                Ok(0) => self.die(Some(io::Error::from(ErrorKind::WriteZero).into())),
+                Ok(sent) => {
+                    note(|call| call.left = true);
+                    self.has_sent = true;
+                    self.store.sent(sent);
+                    if self.store.has_pending() {
+                        wait.moved();
+                        self.look();
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_pause(&error) && !cfg!(windows) => self.look(),
+                Err(error) if is_pause(&error) => self.die(Some(Error::Timeout(wait.reason()))),
+                Err(error) => self.die(Some(error.into())),
+            }
+        }
+    }
+
+    /// Did an answer come in? Only asked while bytes wait, so that what is found is certainly early.
+    fn look(&mut self) {
+        let mut first = [0; 12];
+        match self.peek(&mut first) {
+            Ok(n) if is_final_answer(&first[..n]) => self.die(None),
+            Ok(1..) => note(|call| call.readable = true),
+            // Whether the end of the stream, an error or nothing: it is seen again where the answer is waited for.
+            _ => {}
+        }
+    }
+
+    /// What came in, without waiting for it and without taking it. The standard library knows no flag for that.
+    fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_nonblocking(true)?;
+        let peeked = self.stream.peek(buffer);
+        self.stream.set_nonblocking(false)?;
+        peeked
+    }
+
+    /// Ends the sending. What waits is discarded for good: the connection takes nothing any more and is not used again.
+    fn die(&mut self, cause: Option<Error>) {
+        note(|call| {
+            call.ended = true;
+            call.cut |= self.store.has_pending();
+        });
+        self.store.discard();
+        self.is_dead = true;
+        self.cause = self.cause.take().or(cause);
+    }
+
+    fn receive(&mut self) -> io::Result<usize> {
+        let received = (&*self.stream).read(self.store.input_append_buf())?;
+        self.store.input_appended(received);
+        if received > 0 {
+            let is_first = self.has_sent;
+            (self.is_fresh, self.has_sent) = (true, false);
+            self.trust.answered(is_first.then(|| self.store.input()));
+        }
+        Ok(received)
+    }
+
+    /// What came in already, for a look from above TLS.
+    fn receive_now(&mut self) -> Result<bool, Error> {
+        self.stream.set_nonblocking(true)?;
+        let received = (&*self.stream).read(self.store.input_append_buf());
+        self.stream.set_nonblocking(false)?;
+        let received = received?;
+        self.store.input_appended(received);
+        Ok(received > 0)
+    }
+}
+
+impl Transport for Socket {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.store
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        if self.is_dead || has_ended() {
+            note(|call| call.cut |= amount > 0);
+            return Ok(());
+        }
+        if !self.store.has_pending() {
+            self.oldest = Instant::now();
+        }
+        match std::mem::take(&mut self.is_fresh) {
+            true => self.store.push_head(amount),
+            false => self.store.push(amount),
+        }
+        if self.store.is_full() || self.oldest.elapsed() >= KEPT {
+            self.flush(&timeout);
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        if CALL.get().looking {
+            return self.receive_now();
+        }
+        if self.store.has_pending() {
+            self.flush(&timeout);
+            if self.store.has_news() {
+                return Ok(true);
+            }
+        }
+        let limit = if self.cause.is_some() { Some(GRACE) } else { timeout.per_read.map(|limit| *limit) };
+        let wait = Wait::new(&timeout, limit, Timeout::PerRead);
+        let failed = loop {
+            let Ok(sleep) = wait.sleep() else { break Error::Timeout(wait.reason()) };
+            set(&mut self.read_sleep, sleep, |sleep| self.stream.set_read_timeout(Some(sleep)));
+            match self.receive() {
+                Ok(0) => {
+                    self.trust.lost();
+                    return self.cause.take().map_or(Ok(false), Err);
+                }
+                Ok(_) => return Ok(true),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_pause(&error) && !cfg!(windows) => {}
+                Err(error) if is_pause(&error) => break Error::Timeout(wait.reason()),
+                Err(error) => {
+                    self.trust.lost();
+                    break error.into();
+                }
+            }
+        };
+        // That it could not be sent is the news, not that nothing came back.
+        Err(self.cause.take().unwrap_or(failed))
+    }
+
+    fn is_open(&mut self) -> bool {
+        !self.is_dead
+            && !self.store.has_pending()
+            && (self.trust.is_enough() || {
+                let is_open = matches!(self.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+                self.trust.probed(is_open)
+            })
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").field("peer", &self.stream.peer_addr().ok()).finish_non_exhaustive()
+    }
+}
+
+// ---- stale connections -------------------------------------------------------------------------------------------
+
+/// May a connection be used again without a probe?
+///
+/// A server that closed it, or said something unasked, must be noticed *before* a request is sent: afterwards nobody
+/// could tell whether it was acted on. A probe costs three system calls, so it is left out where it could hardly find
+/// anything: in the first moments after a good answer, no longer than a round trip takes on a real network, during
+/// which a closing would cross our request unseen in any case. And only for plain HTTP, on a connection that one probe
+/// found open, to a server that never closed one or spoke unasked as long as this agent lives: one that does so costs
+/// one question, once.
+struct Trust {
+    /// A server did so. Shared by all connections.
+    wary: Arc<AtomicBool>,
+    /// When something came in last.
+    answered: Instant,
+    /// The last answer was a success. Below TLS that cannot be seen, and a probe costs nothing beside its work.
+    is_well: bool,
+    /// A probe found it open.
+    was_open: bool,
+    /// It went back to the pool: the question that comes then is not the one before the next use.
+    is_returned: bool,
+    /// It was used again without a probe, and nothing came back yet.
+    unproved: bool,
+}
+
+impl Trust {
+    /// `first`: what the answer begins with.
+    fn answered(&mut self, first: Option<&[u8]>) {
+        if let Some(first) = first {
+            self.is_well = first.starts_with(b"HTTP/1.1 2");
+        }
+        (self.answered, self.is_returned, self.unproved) = (Instant::now(), false, false);
+    }
+
+    fn is_enough(&mut self) -> bool {
+        if !std::mem::replace(&mut self.is_returned, true) {
+            return true;
+        }
+        let is_kept = self.is_well && self.was_open && !self.wary.load(Ordering::Relaxed);
+        self.unproved = is_kept && self.answered.elapsed() < WARM;
+        self.unproved
+    }
+
+    fn probed(&mut self, is_open: bool) -> bool {
+        if !is_open {
+            self.wary.store(true, Ordering::Relaxed);
+        }
+        self.was_open = is_open;
+        is_open
+    }
+
+    /// No answer came.
+    fn lost(&self) {
+        if self.unproved {
+            self.wary.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+// ---- patience ----------------------------------------------------------------------------------------------------
+
+/// A wait with two ends, of which the nearer counts: that of the whole call, and of nothing moving.
+struct Wait {
+    total: Duration,
+    total_reason: Timeout,
+    idle: Duration,
+    idle_reason: Timeout,
+    begun: Instant,
+    moved: Instant,
+}
+
+impl Wait {
+    fn new(timeout: &NextTimeout, idle: Option<Duration>, idle_reason: Timeout) -> Self {
+        let now = Instant::now();
+        let idle = idle.unwrap_or(Duration::MAX);
+        Self { total: *timeout.after, total_reason: timeout.reason, idle, idle_reason, begun: now, moved: now }
+    }
+
+    fn moved(&mut self) {
+        self.moved = Instant::now();
+    }
+
+    fn left(&self) -> (Duration, Timeout) {
+        let now = Instant::now();
+        let total = self.total.saturating_sub(now - self.begun);
+        let idle = self.idle.saturating_sub(now - self.moved);
+        if idle < total { (idle, self.idle_reason) } else { (total, self.total_reason) }
+    }
+
+    /// How long to sleep in the kernel, if there is any time left.
+    fn sleep(&self) -> Result<Duration, ()> {
+        match self.left() {
+            (Duration::ZERO, _) => Err(()),
+            (left, _) => Ok(left.min(TICK)),
+        }
+    }
+
+    fn reason(&self) -> Timeout {
+        self.left().1
+    }
+}
+
+/// The two names of the same thing: a sleep in the kernel ended and nothing had moved.
+fn is_pause(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// Tells the socket only what is new. macOS refuses to be told anything once the peer has closed; then what is there
+/// to be read or refused comes without sleep, so that is no failure.
+fn set(sleep: &mut Option<Duration>, wanted: Duration, set: impl FnOnce(Duration) -> io::Result<()>) {
+    if *sleep != Some(wanted) && set(wanted).is_ok() {
+        *sleep = Some(wanted);
+    }
+}
