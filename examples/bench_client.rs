@@ -6,21 +6,32 @@
 //! {"appends":128,"bytes":1073741824,"next":1073741824,"loop_s":1.2}
 //! ```
 //!
-//! Jobs: `stream` (pieces of `--chunk` bytes, one append each), `small` (`--count` appends of 1 KiB), `copy` (the whole
-//! file by `copy_from`; `copy-io` by `io::copy`, `copy-buf` through a 256 KiB `BufReader`), `one` (1 KiB). Without
-//! arguments it runs `copy` on its own source against the fake.
+//! | job | what it does |
+//! |---|---|
+//! | `stream` | pieces of `--chunk` bytes, one append each, straight from the file; `stream-slice` from memory |
+//! | `small` | `--count` appends of 1 KiB |
+//! | `copy` | the whole file by `copy_from`; `copy-io` by `io::copy`, `copy-buf` through a 256 KiB `BufReader` |
+//! | `joining` | the file again and again in writes of 100 bytes, `--count` of them, which an appender joins |
+//! | `one` | one append of 1 KiB |
+//!
+//! `BENCH_VARIANT` set to `slice`, `io` or `buf` changes `stream` and `copy` so for a harness that knows no other jobs.
+//! Without arguments it runs `copy` on its own source against the fake.
 
-use oss_append::{Auth, Bucket, Checkpoint, Position, testing::FakeOss};
+use oss_append::{Auth, Body, Bucket, Checkpoint, Position, testing::FakeOss};
 use std::{
     collections::HashMap,
     error::Error,
     fs::File,
-    io::{self, BufReader, Read},
+    io::{self, BufReader, Read, Write},
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let job = arguments.next().unwrap_or_else(|| "copy".into());
+    let mut job = arguments.next().unwrap_or_else(|| "copy".into());
+    #[expect(clippy::disallowed_methods, reason = "the library's environment is not ours")]
+    if let (Ok(variant), "stream" | "copy") = (std::env::var("BENCH_VARIANT"), job.as_str()) {
+        job = format!("{job}-{variant}");
+    }
     let mut options = HashMap::new();
     while let (Some(name), Some(value)) = (arguments.next(), arguments.next()) {
         options.insert(name.trim_start_matches("--").to_owned(), value);
@@ -52,19 +63,35 @@ fn main() -> Result<(), Box<dyn Error>> {
             let end = appender.finish()?;
             (end.position.div_ceil(8 << 20), end)
         }
+        "joining" => {
+            let mut text = Vec::new();
+            file.take(1 << 20).read_to_end(&mut text)?;
+            let mut appender = bucket.appender(&key).create_new()?;
+            for record in text.chunks_exact(100).cycle().take(usize::try_from(count)?) {
+                appender.write_all(record)?;
+            }
+            let end = appender.finish()?;
+            (end.position.div_ceil(8 << 20), end)
+        }
         _ => {
             let (size, count) = match job.as_str() {
-                "stream" => (chunk, total.div_ceil(chunk)),
+                "stream" | "stream-slice" => (chunk, total.div_ceil(chunk)),
                 "small" => (1 << 10, count),
                 "one" => (1 << 10, 1),
                 other => return Err(format!("no such job: {other}").into()),
             };
             let (mut at, mut piece) = (Position::from(0), Vec::with_capacity(usize::try_from(size)?));
             let mut end = Checkpoint::default();
-            for _ in 0..count {
-                piece.clear();
-                (&mut file).take(size).read_to_end(&mut piece)?;
-                let appended = bucket.append_object(&key, at, &piece)?;
+            for n in 0..count {
+                let mut rest = (&mut file).take(size);
+                let body = if job == "stream" {
+                    Body::sized(rest, size.min(total - n * size))
+                } else {
+                    piece.clear();
+                    rest.read_to_end(&mut piece)?;
+                    Body::from(&piece)
+                };
+                let appended = bucket.append_object(&key, at, body)?;
                 end = appended.checkpoint().ok_or("no CRC")?;
                 at = end.into();
             }

@@ -3,7 +3,7 @@
 use ureq::unversioned::transport::Buffers;
 
 /// So much is sent at once. Smaller costs more calls, larger leaves the processor's caches (measured).
-const OUT: usize = 1 << 20;
+const OUT: usize = 512 << 10;
 /// In front of that: a request's head. Longer ones lie at the beginning of the rest.
 const HEAD: usize = 16 << 10;
 const IN: usize = 64 << 10;
