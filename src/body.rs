@@ -686,6 +686,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_cut_short_is_not_whole_whatever_was_handed_out() {
+        for (text, some_left, taken) in [("abc", true, 3), ("abc", false, 0), ("", true, 0), ("", false, 0)] {
+            let mut body = Body::from(text);
+            let mut exact = body.attempt(None, ROOM, None).unwrap();
+            drain(&mut exact, 8);
+            assert!(exact.is_whole());
+            exact.cut_short(some_left);
+            assert_eq!((exact.is_whole(), exact.taken()), (false, taken), "{text:?}, {some_left}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "is given room")]
+    fn an_empty_read_is_not_taken_for_the_end_of_a_stream() {
+        let mut body = Body::from_reader(&b"abc"[..]);
+        let _ = body.attempt(None, ROOM, None).unwrap().read(&mut []);
+    }
+
+    #[test]
     fn debug_shows_no_bytes() {
         let body = Body::from("secret");
         assert_eq!(format!("{body:?}"), "Body { length: Some(6), can_be_sent: true, .. }");

@@ -56,7 +56,9 @@ struct State {
 }
 
 thread_local! {
-    static CALL: Cell<State> = const { Cell::new(State { ended: false, cut: false, left: false, readable: false, looking: false }) };
+    static CALL: Cell<State> = const {
+        Cell::new(State { ended: false, cut: false, left: false, readable: false, looking: false })
+    };
 }
 
 /// One call, from before its first byte to the head of its answer.
@@ -134,4 +136,25 @@ fn is_final_answer(mut input: &[u8]) -> bool {
         input = &input[end + 4..];
     }
     false
+}
+
+#[cfg(all(test, feature = "wire"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_final_unless_it_says_go_on() {
+        for (input, is_final) in [
+            ("", false),
+            ("HTTP/1.1 ", false),
+            ("HTTP/1.1 4", true),
+            ("HTTP/1.0 200 OK\r\n", true),
+            ("HTTP/1.1 100 Continue\r\n\r\n", false),
+            ("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 403", true),
+            ("HTTP/1.1 100 Continue\r\n\r\nHTTP", false),
+            ("\x17\x03\x03 cipher text", false),
+        ] {
+            assert_eq!(is_final_answer(input.as_bytes()), is_final, "{input}");
+        }
+    }
 }

@@ -127,3 +127,69 @@ impl Buffers for Store {
         self.has_news() && !self.has_pending()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(store: &mut Store, bytes: &[u8]) {
+        store.output()[..bytes.len()].copy_from_slice(bytes);
+    }
+
+    #[test]
+    fn a_body_begins_on_a_page_and_right_behind_its_head() {
+        let mut store = Store::new();
+        for _ in 0..2 {
+            put(&mut store, b"head");
+            store.push_head(4);
+            assert_eq!(store.output().as_ptr().align_offset(PAGE), 0);
+            put(&mut store, b"body");
+            store.push(4);
+            assert_eq!(store.pending(), b"headbody");
+            store.sent(3);
+            assert_eq!(store.pending(), b"dbody");
+            store.sent(5);
+            assert!(!store.has_pending());
+        }
+    }
+
+    #[test]
+    fn a_head_longer_than_its_place_is_sent_as_well() {
+        let mut store = Store::new();
+        let head = vec![b'h'; HEAD + 1];
+        put(&mut store, &head);
+        store.push_head(head.len());
+        put(&mut store, b"body");
+        store.push(4);
+        assert!(store.pending().starts_with(&head) && store.pending().ends_with(b"hbody"));
+    }
+
+    #[test]
+    fn there_is_always_room_until_it_is_full() {
+        let mut store = Store::new();
+        while !store.is_full() {
+            let (scratch, output) = store.tmp_and_output();
+            assert!(scratch.len() >= LITTLE && output.len() >= LITTLE);
+            store.push(1000);
+        }
+        store.input_append_buf().fill(b'i');
+        store.input_appended(IN);
+        assert!(store.input_append_buf().len() >= LITTLE && store.tmp_and_output().0.len() >= LITTLE);
+        assert_eq!(store.input().len(), IN);
+    }
+
+    #[test]
+    fn nothing_is_taken_for_an_answer_while_the_question_waits() {
+        let mut store = Store::new();
+        store.input_append_buf()[..5].copy_from_slice(b"stray");
+        store.input_appended(5);
+        store.input_consume(1);
+        assert!(store.can_use_input());
+        store.push(1);
+        assert!(!store.can_use_input());
+        store.sent(1);
+        assert!(store.can_use_input());
+        store.input_consume(0);
+        assert!(!store.can_use_input(), "it was not enough");
+    }
+}

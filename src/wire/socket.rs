@@ -428,3 +428,190 @@ fn set(sleep: &mut Option<Duration>, wanted: Duration, set: impl FnOnce(Duration
         *sleep = Some(wanted);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Call, *};
+    use std::net::{Shutdown, TcpListener};
+
+    fn pair() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (Socket::new(Arc::new(stream), Arc::default()), listener.accept().unwrap().0)
+    }
+
+    fn put(socket: &mut Socket, bytes: &[u8]) {
+        socket.buffers().output()[..bytes.len()].copy_from_slice(bytes);
+        socket.transmit_output(bytes.len(), NextTimeout::default()).unwrap();
+    }
+
+    #[test]
+    fn pieces_leave_together_when_the_answer_is_waited_for() {
+        let (mut socket, mut server) = pair();
+        put(&mut socket, b"head, ");
+        put(&mut socket, b"body");
+        server.set_nonblocking(true).unwrap();
+        assert_eq!(server.peek(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        server.set_nonblocking(false).unwrap();
+        server.write_all(b"answer").unwrap();
+        assert!(socket.await_input(NextTimeout::default()).unwrap());
+        assert_eq!(socket.buffers().input(), b"answer");
+        let mut all = [0; 20];
+        assert_eq!(server.read(&mut all).unwrap(), 10);
+        assert!(all.starts_with(b"head, body"));
+    }
+
+    #[test]
+    fn a_piece_is_not_kept_for_long() {
+        let (mut socket, mut server) = pair();
+        put(&mut socket, b"a line, ");
+        socket.oldest -= KEPT;
+        put(&mut socket, b"and one more");
+        let mut all = [0; 20];
+        server.read_exact(&mut all).unwrap();
+        assert_eq!(&all, b"a line, and one more");
+    }
+
+    #[test]
+    fn of_what_was_refused_whole_nothing_has_left() {
+        let (mut socket, _server) = pair();
+        let call = Call::begin();
+        put(&mut socket, b"head and body");
+        socket.stream.shutdown(Shutdown::Both).unwrap();
+        let error = socket.await_input(NextTimeout::default()).unwrap_err();
+        assert!(matches!(error, Error::Io(error) if error.kind() == ErrorKind::BrokenPipe));
+        assert!(call.is_cut() && !call.has_left() && has_ended() && !socket.is_open());
+    }
+
+    #[test]
+    fn of_what_was_refused_in_part_something_has() {
+        let (mut socket, _server) = pair();
+        let call = Call::begin();
+        put(&mut socket, b"head");
+        socket.flush(&NextTimeout::default());
+        assert!(!call.is_cut() && call.has_left());
+        put(&mut socket, b"body");
+        socket.stream.shutdown(Shutdown::Both).unwrap();
+        socket.await_input(NextTimeout::default()).unwrap_err();
+        assert!(call.is_cut() && call.has_left());
+    }
+
+    #[test]
+    fn what_waits_when_an_answer_is_seen_is_discarded() {
+        let (mut socket, mut server) = pair();
+        let call = Call::begin();
+        put(&mut socket, b"the first part, ");
+        socket.flush(&NextTimeout::default());
+        server.write_all(b"HTTP/1.1 403 No\r\n\r\n").unwrap();
+        put(&mut socket, b"the rest");
+        assert!(socket.await_input(NextTimeout::default()).unwrap());
+        assert!(call.is_cut() && socket.buffers().input().starts_with(b"HTTP/1.1 403"));
+        drop(socket);
+        let mut all = Vec::new();
+        server.read_to_end(&mut all).unwrap();
+        assert_eq!(all, b"the first part, ");
+    }
+
+    #[test]
+    fn go_on_is_no_answer() {
+        let (mut socket, mut server) = pair();
+        let call = Call::begin();
+        put(&mut socket, b"the first part, ");
+        socket.flush(&NextTimeout::default());
+        server.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+        put(&mut socket, b"the rest");
+        assert!(socket.await_input(NextTimeout::default()).unwrap());
+        assert!(!call.is_cut());
+        let mut all = [0; 24];
+        server.read_exact(&mut all).unwrap();
+    }
+
+    #[test]
+    fn an_inner_call_gives_the_outer_its_state_back() {
+        let outer = Call::begin();
+        note(|call| (call.ended, call.cut) = (true, true));
+        {
+            let inner = Call::begin();
+            assert!(!has_ended() && !inner.is_cut());
+        }
+        assert!(has_ended() && outer.is_cut());
+        drop(outer);
+        assert!(!has_ended());
+    }
+
+    /// An exchange on a connection, as far as trust is concerned.
+    fn exchange(trust: &mut Trust, answer: &[u8]) {
+        trust.answered(Some(answer));
+        assert!(trust.is_enough(), "it goes back to the pool");
+    }
+
+    #[test]
+    fn trust_takes_a_probe_a_good_answer_and_a_server_that_never_closed() {
+        let (mut socket, _server) = pair();
+        let trust = &mut socket.trust;
+        exchange(trust, b"HTTP/1.1 200 OK");
+        assert!(!trust.is_enough(), "never probed");
+        assert!(trust.probed(true));
+        exchange(trust, b"HTTP/1.1 200 OK");
+        assert!(trust.is_enough());
+        exchange(trust, b"HTTP/1.1 200 OK");
+        trust.answered -= WARM;
+        assert!(!trust.is_enough(), "it is long ago");
+        exchange(trust, b"HTTP/1.1 409 Conflict");
+        assert!(!trust.is_enough(), "many close after those");
+        exchange(trust, b"\x17\x03\x03");
+        assert!(!trust.is_enough(), "what is encrypted is no known success");
+        exchange(trust, b"HTTP/1.1 200 OK");
+        assert!(trust.is_enough());
+        trust.lost();
+        exchange(trust, b"HTTP/1.1 200 OK");
+        assert!(!trust.is_enough(), "it was wrong once");
+    }
+
+    #[test]
+    fn a_connection_found_closed_ends_the_trust_in_all() {
+        let (mut one, server) = pair();
+        drop(server);
+        let mut other = pair().0;
+        other.trust.wary = Arc::clone(&one.trust.wary);
+        exchange(&mut other.trust, b"HTTP/1.1 200 OK");
+        assert!(other.is_open());
+        exchange(&mut other.trust, b"HTTP/1.1 200 OK");
+        exchange(&mut one.trust, b"HTTP/1.1 200 OK");
+        // The server's end of the stream may still be on its way.
+        one.stream.peek(&mut [0]).unwrap();
+        assert!(!one.is_open());
+        assert!(!other.trust.is_enough());
+    }
+
+    #[test]
+    fn a_wait_ends_when_nothing_moved_or_the_call_is_over() {
+        let limit = |seconds| NextTimeout {
+            after: Duration::from_secs(seconds).into(),
+            reason: Timeout::Global,
+            ..NextTimeout::default()
+        };
+        let mut wait = Wait::new(&limit(100), Some(Duration::from_secs(10)), Timeout::PerWrite);
+        assert!(wait.sleep().unwrap() <= TICK);
+        wait.begun -= Duration::from_secs(60);
+        wait.moved -= Duration::from_secs(10);
+        assert_eq!((wait.sleep(), wait.reason()), (Err(()), Timeout::PerWrite));
+        wait.moved();
+        assert!(wait.sleep().is_ok());
+        wait.begun -= Duration::from_secs(40);
+        assert_eq!((wait.sleep(), wait.reason()), (Err(()), Timeout::Global));
+    }
+
+    #[test]
+    fn a_name_is_looked_up_for_a_proxy_and_otherwise_not_before_connecting() {
+        let (name, config) = (Uri::from_static("http://oss.invalid/"), Config::builder().proxy(None).build());
+        assert!(LookUp.resolve(&name, &config, NextTimeout::default()).unwrap().is_empty());
+        let proxy = ureq::Proxy::new("http://127.0.0.1:3128").unwrap();
+        let config = Config::builder().proxy(Some(proxy)).build();
+        let uri = Uri::from_static("http://127.0.0.1:3128");
+        assert_eq!(
+            LookUp.resolve(&uri, &config, NextTimeout::default()).unwrap()[0],
+            "127.0.0.1:3128".parse().unwrap()
+        );
+    }
+}
