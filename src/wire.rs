@@ -41,6 +41,7 @@ mod buffers;
 mod socket;
 
 /// What became of the call that this thread makes.
+#[cfg_attr(not(feature = "wire"), expect(dead_code, reason = "nobody is there to say"))]
 #[derive(Debug, Clone, Copy, Default)]
 struct State {
     /// The rest of the body is not wanted: an answer is there, or the connection is gone.

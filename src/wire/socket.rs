@@ -572,7 +572,7 @@ mod tests {
     fn a_connection_found_closed_ends_the_trust_in_all() {
         let (mut one, server) = pair();
         drop(server);
-        let mut other = pair().0;
+        let (mut other, _server) = pair();
         other.trust.wary = Arc::clone(&one.trust.wary);
         exchange(&mut other.trust, b"HTTP/1.1 200 OK");
         assert!(other.is_open());
