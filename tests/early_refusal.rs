@@ -253,3 +253,26 @@ fn of_an_absent_object_leaves_it_absent() {
     says(&error, ErrorKind::Service, Outcome::NotApplied);
     assert!(stage.is_absent());
 }
+
+/// A body that was sent whole before the refusal could be seen: what closes behind it must not hide it.
+#[cfg(feature = "wire")]
+#[test]
+fn of_a_small_body_is_told_every_time() {
+    for _ in 0..20 {
+        for (how, body) in [
+            ("bytes", Body::from("small")),
+            ("sized", Body::sized(&b"small"[..], 5)),
+            ("chunked", Body::from_reader(&b"small"[..])),
+            ("one KiB, chunked", Body::from_reader(&[b'x'; 1024][..])),
+            ("100 KiB", Body::from(vec![b'x'; 100 << 10])),
+        ] {
+            let stage = Stage::with(BASE);
+            // Were it asked for again, the answer would be another.
+            stage.oss.inject(Fault::RefuseEarlyWith(403, "KmsServiceNotEnabled"));
+            let error = stage.bucket(1).append_object(KEY, 4, body).unwrap_err();
+            says(&error, ErrorKind::Service, Outcome::NotApplied);
+            assert_eq!(error.code(), Some("KmsServiceNotEnabled"), "{how}");
+            assert_eq!(stage.calls_from(0), ["POST 4"], "{how}");
+        }
+    }
+}

@@ -89,8 +89,19 @@ fn swallow(stream: &mut impl Read, received: &AtomicU64) {
     }
 }
 
+/// More than anybody wants, and how much of it was read.
+struct Endless(Arc<AtomicU64>);
+
+impl Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = (HUGE - self.0.load(Ordering::SeqCst)).min(buffer.len() as u64);
+        self.0.fetch_add(read, Ordering::SeqCst);
+        Ok(usize::try_from(read).unwrap())
+    }
+}
+
 fn endless() -> impl Read {
-    io::repeat(b'x').take(HUGE)
+    Endless(Arc::default())
 }
 
 fn denied(error: &Error) {
@@ -192,13 +203,18 @@ fn refuse_and_swallow(stream: &mut (impl Read + Write), received: &AtomicU64) {
 /// A 403 that stays a 403, and soon ended the sending where that can be seen.
 #[track_caller]
 fn is_stopped(builder: impl Fn() -> BucketBuilder, received: &AtomicU64) {
-    for body in [Body::sized(endless(), HUGE), Body::from_reader(endless())] {
+    for is_sized in [true, false] {
+        let read = Arc::default();
+        let endless = Endless(Arc::clone(&read));
+        let body = if is_sized { Body::sized(endless, HUGE) } else { Body::from_reader(endless) };
         received.store(0, Ordering::SeqCst);
         // Another bucket each time: this server answers once on a connection.
         denied(&builder().build().unwrap().append_object("log", 5, body).unwrap_err());
         if cfg!(feature = "wire") {
             let received = received.load(Ordering::SeqCst);
             assert!(received < HUGE / 4, "{received} bytes were sent to deaf ears");
+            let read = read.load(Ordering::SeqCst);
+            assert!(read < HUGE / 4, "{read} bytes were read for nobody");
         }
     }
 }

@@ -45,8 +45,8 @@ pub(super) struct LookUp;
 impl Resolver for LookUp {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         match config.proxy() {
-            Some(proxy) if !proxy.is_no_proxy(uri) => look_up(uri, config, timeout),
-            _ => Ok(self.empty()),
+            Some(_) => look_up(uri, config, timeout),
+            None => Ok(self.empty()),
         }
     }
 }
@@ -266,7 +266,7 @@ impl Transport for Socket {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         if CALL.get().looking {
-            return self.receive_now();
+            return if self.store.has_news() { Ok(true) } else { self.receive_now() };
         }
         if self.store.has_pending() {
             self.flush(&timeout);
