@@ -421,7 +421,7 @@ fn a_server_that_closes_without_a_word_costs_one_question_at_most() {
         }
         end = bucket.append_object("log", end, "x").unwrap().checkpoint().unwrap();
     }
-    assert_eq!(end, Checkpoint::default().advance(&[b'x'; 40]));
+    assert_eq!(end, Checkpoint::default().advance([b'x'; 40]));
     assert_eq!(oss.object(BUCKET, "log").unwrap(), [b'x'; 40]);
 }
 
