@@ -106,9 +106,12 @@ pub(crate) fn agent(config: Config) -> Agent {
 pub(crate) fn agent(config: Config) -> Agent {
     use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 
-    // Each link makes a connection where there is none yet, wraps what it is given, or passes it on. One for SOCKS
-    // would come first.
-    let chain = ().chain(ConnectProxyConnector::default()).chain(socket::Connect::default());
+    // Each link makes a connection where there is none yet, wraps what it is given, or passes it on. A SOCKS proxy's is
+    // the client's own, without what is promised here.
+    let chain = ();
+    #[cfg(feature = "socks")]
+    let chain = chain.chain(ureq::unversioned::transport::SocksConnector::default());
+    let chain = chain.chain(ConnectProxyConnector::default()).chain(socket::Connect::default());
     #[cfg(feature = "rustls")]
     let chain = chain.chain(ureq::unversioned::transport::RustlsConnector::default());
     #[cfg(feature = "native-tls")]
