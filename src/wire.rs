@@ -33,7 +33,7 @@
 use std::cell::Cell;
 use ureq::{Agent, config::Config};
 
-#[cfg(feature = "wire")]
+#[cfg(all(feature = "wire", any(feature = "rustls", feature = "native-tls")))]
 mod above_tls;
 #[cfg(feature = "wire")]
 mod buffers;
