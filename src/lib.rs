@@ -144,7 +144,7 @@
 //! - `native-tls`: HTTPS by the system's library. With both, rustls is used; with neither, only `http://` is spoken.
 //! - `wire` (default): our own sockets under the HTTP client, which stand on a part of it that may change in a minor
 //!   release: switch it off should that happen. Everything works without it; appends are then slower, and a refusal of
-//!   a large body may be lost in the reset behind it.
+//!   a large body takes a question more to be seen.
 //! - `md5`: [`Content-MD5` per request](AppendOptions#content-md5), so that damaged bytes are refused before they are
 //!   stored.
 //! - `sign-v1`: the [old signature](SignatureVersion), for private clouds.

@@ -95,6 +95,7 @@ fn table() -> Vec<Row> {
         row("the request is cut in its head", CutRequest(30), not_in_yet(Transport)),
         row("the request is cut behind its end", CutRequest(1 << 20), in_unsaid(Transport)),
         row("denied", Refuse(403, "AccessDenied"), all(Err((Service, NotApplied)))),
+        row("another region's", WrongEndpoint("oss-eu-central-1.aliyuncs.com"), all(Err((Service, NotApplied)))),
         row("not appendable", Refuse(409, "ObjectNotAppendable"), all(Err((NotAppendable, NotApplied)))),
         row("immutable", Refuse(409, "FileImmutable"), all(Err((Service, NotApplied)))),
         row(

@@ -157,8 +157,8 @@ impl BucketBuilder {
     /// byte only this one helps. Attempts and questions are requests of their own, each with this limit, so that a call
     /// may take several times as long.
     ///
-    /// Costs a thread per request, for the look-up. Errors as with [`idle_timeout`](Self::idle_timeout). Zero is refused
-    /// by [`build`](Self::build).
+    /// Costs a thread for each look-up of a name: one per connection, without the feature `wire` one per request. Errors
+    /// as with [`idle_timeout`](Self::idle_timeout). Zero is refused by [`build`](Self::build).
     ///
     /// ```
     /// use oss_append::{Checkpoint, testing::{FakeOss, Fault}};
