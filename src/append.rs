@@ -39,7 +39,12 @@ use crate::{
     transport::{Lost, Sent},
 };
 use settle::Question;
-use std::{borrow::Cow, io, time::Duration};
+use std::{
+    borrow::Cow,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    time::Duration,
+};
 
 mod settle;
 mod tell;
@@ -83,6 +88,10 @@ pub(crate) struct Chunk {
     unsettled: bool,
     /// A refusal named an end beyond P: an answer that says P is older than that.
     seen_longer: bool,
+    /// A 200 told another CRC than this, and why is not found out yet.
+    unverified: Option<u64>,
+    /// The last call ended in a refusal that nobody could be asked about: the next one asks.
+    unexplained: bool,
 }
 
 /// The chunk, or its beginning, is in.
@@ -94,6 +103,13 @@ pub(crate) struct Landed {
     pub(crate) end: Position,
     /// The service's own answer, if it came.
     pub(crate) answer: Option<Answer>,
+}
+
+/// How it ended.
+pub(crate) struct Ended {
+    pub(crate) landed: Result<Landed>,
+    /// Was there anything to tell on the way? Then a good end is told as well.
+    troubled: bool,
 }
 
 impl Chunk {
@@ -108,6 +124,8 @@ impl Chunk {
             resumed: false,
             unsettled: false,
             seen_longer: false,
+            unverified: None,
+            unexplained: false,
         }
     }
 
@@ -118,12 +136,23 @@ impl Chunk {
 
     /// Is its fate open?
     pub(crate) fn is_open(&self) -> bool {
-        self.doubt || self.unsettled
+        self.doubt || self.unsettled || self.unverified.is_some()
     }
 
-    /// The same, should nothing more become known of it.
-    pub(crate) fn in_doubt(&self) -> Self {
-        Self { doubt: true, unsettled: true, ..self.clone() }
+    /// Is it for the next call to find out why it was refused?
+    pub(crate) fn is_unexplained(&self) -> bool {
+        self.unexplained
+    }
+
+    /// To be asked about before anything is sent.
+    pub(crate) fn unsettled(self) -> Self {
+        Self { unsettled: true, ..self }
+    }
+
+    /// What a panic leaves of it: what may be there, or may still get there.
+    pub(crate) fn after_panic(self) -> Option<Self> {
+        let unsettled = self.unsettled || self.doubt || self.presented;
+        Some(Self { unsettled, ..self }).filter(Self::is_open)
     }
 
     fn position(&self) -> u64 {
@@ -141,7 +170,7 @@ impl Chunk {
 
     /// It is not there, and nothing of ours can still put it there.
     fn clear(&mut self) {
-        (self.doubt, self.presented, self.unsettled) = (false, false, false);
+        (self.doubt, self.presented, self.unsettled, self.unverified) = (false, false, false, None);
     }
 
     /// `NotApplied` only where no request of ours can have put it there, or still can.
@@ -187,6 +216,13 @@ struct Course {
 impl Append<'_> {
     /// Brings the chunk in, or says what became of it.
     pub(crate) fn run(&self, chunk: &mut Chunk, body: &mut Body<'_>) -> Result<Landed> {
+        let ended = self.run_untold(chunk, body);
+        self.tell_end(chunk, &ended);
+        ended.landed
+    }
+
+    /// The same, but for telling the hook how it ended: it may panic, and what is known by then must be kept first.
+    pub(crate) fn run_untold(&self, chunk: &mut Chunk, body: &mut Body<'_>) -> Ended {
         let mut course = Course {
             attempts: 0,
             moves: 0,
@@ -203,9 +239,7 @@ impl Append<'_> {
             Ok(_) => chunk.clear(),
             Err(error) => chunk.unsettled = error.outcome() == Outcome::Unknown,
         }
-        let landed = landed.map_err(|error| error.at(self.place(chunk)));
-        self.tell_end(chunk, &course, &landed);
-        landed
+        Ended { landed: landed.map_err(|error| error.at(self.place(chunk))), troubled: course.troubled }
     }
 
     /// One attempt and no more, for a destructor: nothing is asked, nothing repeated, and only the hook told.
@@ -227,8 +261,9 @@ impl Append<'_> {
             let error = body::too_large("the object would grow beyond the 5 GiB it can hold");
             return Err(error.with_outcome(chunk.outcome()));
         }
-        let mut step = Step::Present;
-        if chunk.unsettled {
+        let mut step = chunk.unverified.map_or(Step::Present, Step::Verify);
+        chunk.unexplained = false;
+        if chunk.unsettled && chunk.unverified.is_none() {
             // What a refusal named long ago need not be true any more.
             chunk.seen_longer = false;
             let error = Error::new(ErrorKind::Transport, "an earlier attempt is still in doubt");
@@ -247,7 +282,7 @@ impl Append<'_> {
                 }
                 Step::Ask(question) => self.ask(chunk, body, course, question),
                 Step::Verify(crc64) => {
-                    course.troubled = true;
+                    (course.troubled, chunk.unverified) = (true, Some(crc64));
                     self.verify(chunk, crc64)
                 }
                 Step::GiveUp(error) => return self.give_up(chunk, body, course, error),
@@ -309,8 +344,12 @@ impl Append<'_> {
         let mut request = self.request(chunk);
         // A token may expire again behind every attempt that was not refused for it.
         let repeated = std::mem::take(mended);
-        let sent = self.client.send(&mut request, &mut exact);
+        let sent = catch_unwind(AssertUnwindSafe(|| self.client.send(&mut request, &mut exact)));
         let whole = exact.is_whole();
+        let sent = sent.unwrap_or_else(|panic| {
+            chunk.doubt |= whole;
+            resume_unwind(panic)
+        });
         if whole {
             chunk.length = Some(exact.taken());
             chunk.crc64 = Some(exact.crc64());
@@ -420,12 +459,13 @@ impl Append<'_> {
             Seen::Object(head) => head.length,
             _ => chunk.end(),
         };
-        chunk.clear();
         if chunk.len() == 0 {
+            chunk.clear();
             let what = "the object is not what was appended to it: its CRC-64 differs";
             return Step::Stop(conflict(Found::Different, what, chunk.position()));
         }
         let read = chunk.expected(None).and_then(|expected| self.question().read_back(&expected, length));
+        chunk.clear();
         let what = match read {
             // The answer was wrong, and somebody appended before the question.
             Some(read) if read.ours && read.proved(chunk.start).is_some() => {

@@ -368,10 +368,11 @@ impl Exact<'_> {
 
     fn hand_out(&mut self, bytes: usize, whole: bool) {
         self.taken += bytes as u64;
-        self.whole = whole;
         if let Some(progress) = self.progress {
             progress(Progress { sent: self.taken, total: self.length });
         }
+        // Should the callback panic, they stayed here.
+        self.whole = whole;
     }
 
     fn read_source(&mut self, buffer: &mut [u8]) -> Result<usize> {

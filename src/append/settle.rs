@@ -77,6 +77,7 @@ impl Append<'_> {
     }
 
     fn no_answer(&self, chunk: &mut Chunk, course: &mut Course, question: Question) -> Step {
+        chunk.unexplained = true;
         match self.reason(chunk, course) {
             Some(Step::Stop(refusal)) => Step::Stop(refusal),
             Some(Step::Ask(named)) => Step::Stop(named.error.with_outcome(chunk.outcome())),
@@ -228,10 +229,11 @@ impl Append<'_> {
             return Step::Stop(question.error.with_outcome(chunk.outcome()));
         }
         if next == chunk.end() {
-            let after = chunk.crc64_after();
-            if after.is_some() && self.crc64_at(next) == after {
+            let (after, there) = (chunk.crc64_after(), self.crc64_at(next));
+            if after.is_some() && there == after {
                 return self.found(chunk, after, &question);
             }
+            chunk.unexplained = there.is_none();
         } else if chunk.position() < next && next < chunk.end() {
             if !chunk.resumed {
                 chunk.clear();

@@ -1,8 +1,8 @@
 //! What the hook is told of an append: each repetition, each question and what came of it, and the end.
 
-use super::{Append, Chunk, Course, Landed, Step};
+use super::{Append, Chunk, Course, Ended, Step};
 use crate::{
-    error::{Error, Result},
+    error::Error,
     event::{Event, Operation, Verdict},
 };
 use std::time::Duration;
@@ -33,9 +33,9 @@ impl Append<'_> {
     }
 
     /// A good end is worth a word only where there was one before.
-    pub(super) fn tell_end(&self, chunk: &Chunk, course: &Course, landed: &Result<Landed>) {
-        match landed {
-            Ok(landed) if course.troubled => {
+    pub(crate) fn tell_end(&self, chunk: &Chunk, ended: &Ended) {
+        match &ended.landed {
+            Ok(landed) if ended.troubled => {
                 let (position, length, verdict) = (chunk.position(), Some(landed.bytes), Verdict::Landed);
                 self.client.hook.tell(Event::Settled { key: self.key, position, length, verdict });
             }

@@ -331,8 +331,9 @@ impl AppenderBuilder {
     /// recognised, however they were cut: after a kill, go on with the same bytes from the last saved checkpoint. If
     /// others appended there as well, it may not be possible to tell: then the error is a conflict whose outcome is
     /// unknown. In a log that others share ([`OnConflict::Rebase`]) an earlier life may have moved; use
-    /// [`open`](Self::open). With [`roll_over`](Self::roll_over), present what is in doubt by itself and
-    /// [`confirm`](Appender::confirm) it before writing more: another object cannot recognise what is in this one.
+    /// [`open`](Self::open). With [`roll_over`](Self::roll_over), present what is in doubt by an
+    /// appender without it, [`confirm`](Appender::confirm) that, and go on from there with another: the next object
+    /// cannot recognise what is in this one, nor what may still land in it.
     ///
     /// ```
     /// use std::io::Write;

@@ -3,7 +3,7 @@
 use super::builder::{OnConflict, Roll, Rolled};
 use crate::{
     AppendOptions, Body, Bucket, Checkpoint,
-    append::{Append, Chunk},
+    append::{Append, Chunk, Ended},
     ask::{Ask, Seen},
     body::{read_some, too_large},
     buffer::Buffer,
@@ -12,6 +12,7 @@ use crate::{
     event::Event,
     options::Headers,
     position::SIZE_LIMIT,
+    response,
 };
 use std::{
     io::{self, Read},
@@ -220,19 +221,29 @@ impl Stream {
     fn deliver(&mut self, mut chunk: Chunk) -> Result<()> {
         self.reported = true;
         let bytes = &self.buffer.bytes()[..length_of(&chunk)];
-        let run = AssertUnwindSafe(|| self.append().run(&mut chunk, &mut Body::from(bytes)));
+        let run = AssertUnwindSafe(|| self.append().run_untold(&mut chunk, &mut Body::from(bytes)));
         // A provider, a callback or a hook may panic in there, and the chunk is then where it had come to.
-        let result = catch_unwind(run);
+        let ended = catch_unwind(run);
         // It moved behind what others appended, which was proved: that is where it may be now.
         if let (true, Some(crc64)) = (chunk.start.position > self.confirmed.position, chunk.start.crc64) {
             self.confirmed = Checkpoint { position: chunk.start.position, crc64 };
         }
-        let result = result.unwrap_or_else(|panic| {
-            self.chunk = Some(chunk.in_doubt());
-            resume_unwind(panic)
-        });
-        self.chunk = None;
-        match result {
+        match ended {
+            Ok(ended) => {
+                self.take_end(chunk.clone(), &ended);
+                self.append().tell_end(&chunk, &ended);
+                ended.landed.map(drop)
+            }
+            Err(panic) => {
+                self.chunk = chunk.after_panic();
+                resume_unwind(panic)
+            }
+        }
+    }
+
+    /// What the end of a chunk makes of the stream.
+    fn take_end(&mut self, chunk: Chunk, ended: &Ended) {
+        match &ended.landed {
             Ok(landed) => {
                 self.resumed &= landed.answer.is_none();
                 self.confirmed = Checkpoint {
@@ -240,19 +251,19 @@ impl Stream {
                     crc64: landed.end.crc64.expect("the CRC of what lies before was known"),
                 };
                 self.let_go(usize::try_from(landed.bytes).expect("a chunk is a part of the buffer"));
-                self.failed = None;
-                Ok(())
+                (self.chunk, self.failed) = (None, None);
             }
             Err(error) => {
                 // A 200 of its own, or the proof that it is not in: nothing of an earlier life is behind that.
                 let proved = error.outcome() == Outcome::NotApplied && !chunk.is_open();
                 self.resumed &= !proved && error.kind() != ErrorKind::Integrity;
-                let sticky =
-                    matches!(error.kind(), ErrorKind::Conflict(_) | ErrorKind::Integrity | ErrorKind::Protocol);
+                let sticky = match error.kind() {
+                    ErrorKind::Conflict(_) => !chunk.is_unexplained(),
+                    kind => matches!(kind, ErrorKind::Integrity | ErrorKind::Protocol),
+                };
                 self.failed = sticky.then(|| error.clone());
                 // What is certainly not in may be cut anew.
                 self.chunk = (sticky || error.outcome() == Outcome::Unknown).then_some(chunk);
-                Err(error)
             }
         }
     }
@@ -290,7 +301,11 @@ impl Stream {
         let (mut told, before) = (self.failed.clone(), self.buffer.len());
         let settled = self.settle(&mut told);
         if settled.is_ok() && self.resumed && self.chunk.is_none() {
-            // Nothing stands in the way. What lies behind may be an earlier life's, and still to be recognised.
+            // What lies behind may be an earlier life's, and still to be recognised: it stays, if nothing stands in the
+            // way (any more).
+            if self.failed.is_some() {
+                self.nothing_lies_behind()?;
+            }
             self.failed = None;
             return Ok(());
         }
@@ -313,8 +328,7 @@ impl Stream {
                 Ok(())
             }
             Err(error) => {
-                self.failed = told.or_else(|| self.failed.take());
-                self.reported = true;
+                self.reported |= !self.buffer.is_empty();
                 Err(error)
             }
         }
@@ -328,27 +342,34 @@ impl Stream {
             let chunk = match &self.chunk {
                 Some(chunk) => chunk.clone(),
                 None if self.resumed && !self.buffer.is_empty() => {
-                    Chunk::resumed(self.confirmed.into(), self.buffer.len() as u64).in_doubt()
+                    Chunk::resumed(self.confirmed.into(), self.buffer.len() as u64).unsettled()
                 }
                 None => return Ok(0),
             };
             let length = length_of(&chunk);
             if outcome == Outcome::Unknown {
+                let before = self.failed.clone();
                 match self.deliver(chunk) {
                     Ok(()) => {
                         *told = None;
                         continue;
                     }
-                    Err(error) if error.outcome() == Outcome::Unknown => return Err(error),
+                    Err(error) if error.outcome() == Outcome::Unknown => {
+                        // Nothing new: what was told stays, word for word.
+                        self.failed = before.or_else(|| self.failed.take());
+                        return Err(error);
+                    }
                     Err(error) => {
                         outcome = error.outcome();
                         *told = Some(error);
                     }
                 }
             }
+            let end = told.as_ref().and_then(Error::next_position);
+            let goes_on = end.is_none_or(|end| end > self.confirmed.position + length as u64);
             return match outcome {
                 // What lies behind it may be an earlier life's as well, and there is no telling.
-                Outcome::Applied if self.resumed && length < self.buffer.len() => {
+                Outcome::Applied if self.resumed && (length < self.buffer.len() || goes_on) => {
                     let what = "whether the bytes behind those that are in are in as well cannot be told";
                     Err(Error::new(ErrorKind::Conflict(Found::Different), what).with_outcome(Outcome::Unknown))
                 }
@@ -410,31 +431,33 @@ impl Stream {
             self.send_everything()?;
         }
         if self.resumed && self.confirmed.position > 0 {
-            // What lies behind may be an earlier life's, still to be recognised.
             return self.nothing_lies_behind();
         }
         Ok(self.confirmed.position > 0)
     }
 
-    /// Does the object end where this stream does? What it should hold by now and does not is a conflict.
+    /// Does the object end where this resumed stream does? What lies behind may be an earlier life's, still to be
+    /// recognised. An object that is not what was confirmed is a conflict; what an earlier life sent may still land in
+    /// it.
     fn nothing_lies_behind(&mut self) -> Result<bool> {
         let Checkpoint { position, crc64 } = self.confirmed;
+        let differs = |theirs: Option<u64>| theirs.is_some_and(|theirs| theirs != crc64);
         let (found, end) = match self.ask().head() {
             Seen::Object(head) if head.length > position => return Ok(false),
             Seen::Object(head) if head.length < position => (Found::Shorter, head.length),
-            Seen::Object(head) if head.crc64.is_none_or(|theirs| theirs == crc64) => return Ok(true),
-            Seen::Object(head) => (Found::Different, head.length),
+            Seen::Object(head) if differs(head.crc64) => (Found::Different, head.length),
+            Seen::Object(_) => return Ok(true),
             Seen::Missing => (Found::Missing, 0),
-            Seen::Forbidden(_) => return Ok(self.append().end_at(position).is_some()),
-            Seen::Nothing(error) => {
-                self.reported = true;
-                return Err(error.at(format_args!("end of {:?}", self.key)));
-            }
+            Seen::Forbidden(_) => match self.append().end_at(position) {
+                Some(answer) if differs(answer.number(response::CRC64)) => (Found::Different, position),
+                answer => return Ok(answer.is_some()),
+            },
+            Seen::Nothing(error) => return Err(error.at(format_args!("end of {:?}", self.key))),
         };
         let what = format!("{:?} does not hold what was confirmed, up to {position}", self.key);
-        let error = Error::new(ErrorKind::Conflict(found), what).with_next_position(Some(end));
-        // Nothing of an earlier life is there to be recognised.
-        (self.failed, self.resumed) = (Some(error.clone()), false);
+        let error = Error::new(ErrorKind::Conflict(found), what).with_outcome(Outcome::Unknown);
+        let error = error.with_next_position(Some(end));
+        self.failed = Some(error.clone());
         Err(error)
     }
 
@@ -448,7 +471,7 @@ impl Stream {
         };
         let place = format_args!("roll_over from {:?} to {key:?}", self.key);
         // What is pending goes nowhere after that, unless another call says where.
-        self.reported |= headers.is_err();
+        self.reported |= headers.is_err() && !self.buffer.is_empty();
         self.headers = headers.map_err(|error| error.at(place))?;
         self.key = key;
         (self.confirmed, self.existed) = (Checkpoint::default(), None);

@@ -1,0 +1,257 @@
+//! Promise: the ways out of trouble (calling again, `resync`, `resume`, dropping) forget nothing that was known, double
+//! nothing, and do not get stuck; a hook that panics in the middle changes nothing about that.
+
+#![allow(clippy::unwrap_used, reason = "a test's way to fail, in its helpers too")]
+
+mod common;
+
+use common::{BUCKET, KEY, Stage, at, keeps, log, ours, put, says, settled};
+use oss_append::{Auth, Bucket, Credentials, ErrorKind, Event, Found, OnConflict, Outcome, testing::Fault};
+use std::{
+    io::Write,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+/// Counts down; whoever finds it at 1 panics.
+#[derive(Clone, Default)]
+struct Fuse(Arc<AtomicUsize>);
+
+impl Fuse {
+    fn tick(&self) {
+        let left = self.0.load(Ordering::Relaxed);
+        self.0.store(left.saturating_sub(1), Ordering::Relaxed);
+        assert!(left != 1, "the fuse is burnt");
+    }
+
+    /// The provider panics.
+    fn provider(&self, stage: &Stage) -> Bucket {
+        let fuse = self.clone();
+        let (id, secret) = (stage.oss.access_key_id().to_owned(), stage.oss.access_key_secret().to_owned());
+        let auth = Auth::provider(move || {
+            fuse.tick();
+            Ok(Credentials::new(id.clone(), secret.clone()))
+        });
+        let builder = Bucket::builder(auth, &stage.oss.endpoint(), BUCKET).region(stage.oss.region());
+        builder.backoff(Duration::ZERO, Duration::ZERO).build().unwrap()
+    }
+
+    /// The hook panics: at a failure, or at what comes before one.
+    fn hook(&self, stage: &Stage, at_failures: bool) -> Bucket {
+        let fuse = self.clone();
+        let builder = stage.oss.builder(BUCKET).attempts(3).on_event(move |event| {
+            if matches!(event, Event::Failed { .. }) == at_failures {
+                fuse.tick();
+            }
+        });
+        builder.build().unwrap()
+    }
+
+    #[track_caller]
+    fn burns_at<T>(&self, nth: usize, call: impl FnOnce() -> T) {
+        self.0.store(nth, Ordering::Relaxed);
+        assert!(catch_unwind(AssertUnwindSafe(call)).is_err(), "it should have panicked");
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+// ---- a panic ---------------------------------------------------------------------------------------------------------
+
+#[test]
+fn what_was_never_sent_is_not_found_in_a_strangers_equal_record() {
+    let (stage, fuse) = (Stage::empty(), Fuse::default());
+    let mut log = log(&fuse.provider(&stage)).open().unwrap();
+    log.write_all(b"tick\n").unwrap();
+    fuse.burns_at(1, || log.confirm());
+    keeps(&log, "tick\n", None);
+    stage.oss.append_as_stranger(BUCKET, KEY, b"tick\n");
+    says(&log.confirm().unwrap_err(), ErrorKind::Conflict(Found::Longer), Outcome::Unknown);
+}
+
+#[test]
+fn nor_is_what_had_moved_and_was_not_sent_there() {
+    let (stage, fuse) = (Stage::empty(), Fuse::default());
+    let mut log = log(&fuse.provider(&stage)).on_conflict(OnConflict::Rebase).open().unwrap();
+    log.write_all(b"tick\n").unwrap();
+    stage.oss.append_as_stranger(BUCKET, KEY, b"theirs\n");
+    fuse.burns_at(4, || log.confirm()); // refused, asked, read back; then it would be sent behind theirs
+    assert_eq!(log.checkpoint(), at("theirs\n"));
+    stage.oss.append_as_stranger(BUCKET, KEY, b"tick\n");
+    says(&log.confirm().unwrap_err(), ErrorKind::Conflict(Found::Longer), Outcome::Unknown);
+}
+
+#[test]
+fn a_conflict_is_kept_when_the_hook_panics_at_it() {
+    let (stage, fuse) = (Stage::empty(), Fuse::default());
+    let mut log = log(&fuse.hook(&stage, true)).open().unwrap();
+    log.write_all(b"tick\n").unwrap();
+    stage.oss.append_as_stranger(BUCKET, KEY, b"tick\n");
+    fuse.burns_at(1, || log.confirm());
+    says(&log.confirm().unwrap_err(), ErrorKind::Conflict(Found::Longer), Outcome::Unknown);
+}
+
+#[test]
+fn damage_stays_known_when_the_hook_panics_at_it() {
+    for policy in [OnConflict::Fail, OnConflict::Rebase] {
+        for at_failures in [false, true] {
+            let (stage, fuse) = (Stage::empty(), Fuse::default());
+            let mut log = log(&fuse.hook(&stage, at_failures)).on_conflict(policy).open().unwrap();
+            log.write_all(b"ours\n").unwrap();
+            stage.oss.inject(Fault::Damage);
+            fuse.burns_at(1, || log.confirm());
+            says(&log.confirm().unwrap_err(), ErrorKind::Integrity, Outcome::Applied);
+            assert_eq!(stage.posts(), 1);
+        }
+    }
+}
+
+#[test]
+fn damage_stays_known_when_the_provider_panics_while_it_is_looked_at() {
+    for request in 2..=3 {
+        let (stage, fuse) = (Stage::empty(), Fuse::default());
+        let mut log = log(&fuse.provider(&stage)).create_new().unwrap();
+        log.write_all(b"ours\n").unwrap();
+        stage.oss.inject(Fault::Damage);
+        fuse.burns_at(request, || log.confirm()); // HEAD, then the bytes
+        says(&log.confirm().unwrap_err(), ErrorKind::Integrity, Outcome::Applied);
+        assert_eq!(stage.posts(), 1);
+    }
+}
+
+// ---- calling again ---------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_refusal_that_nobody_could_explain_is_asked_about_by_the_next_call() {
+    let stage = Stage::empty();
+    let mut log = log(&stage.bucket(2)).create_new().unwrap();
+    // Lands late, behind the HEAD that does not see it; the second is refused for that, and HEAD is down.
+    stage.oss.inject(Fault::ApplyLate);
+    for fault in [Fault::Pass, Fault::Refuse(503, "SlowDown"), Fault::Refuse(503, "SlowDown")] {
+        stage.oss.inject_on("HEAD", fault);
+    }
+    put(&mut log, "ours\n").unwrap_err();
+    let before = stage.oss.requests().len();
+    let said = log.confirm();
+    assert!(stage.oss.requests().len() > before, "asked nothing: {said:?}");
+    said.unwrap();
+}
+
+#[test]
+fn a_write_only_refusal_without_an_answer_to_the_probe_is_asked_about_by_the_next_call() {
+    let stage = Stage::empty();
+    ["HEAD", "GET"].iter().for_each(|method| stage.oss.forbid(method));
+    let mut log = log(&stage.bucket(2)).create_new().unwrap();
+    // In, the answer lost; the second is refused for that, and the probe's answer is lost.
+    for fault in [Fault::LoseAnswer, Fault::Pass, Fault::LoseAnswer] {
+        stage.oss.inject(fault);
+    }
+    put(&mut log, "ours\n").unwrap_err();
+    log.confirm().unwrap();
+}
+
+// ---- resync, and resuming ----------------------------------------------------------------------------------------------
+
+#[test]
+fn a_resync_that_could_not_look_leaves_no_passing_refusal_behind() {
+    let stage = Stage::with("base\n");
+    let mut log = log(&stage.bucket(1)).on_conflict(OnConflict::Rebase).open().unwrap();
+    log.write_all(b"ours\n").unwrap();
+    stage.oss.inject(Fault::LoseRequest);
+    stage.oss.inject_on("HEAD", Fault::Refuse(503, "SlowDown"));
+    says(&log.confirm().unwrap_err(), ErrorKind::Transport, Outcome::Unknown);
+    stage.oss.append_as_stranger(BUCKET, KEY, b"theirs\n");
+    // Asked, moved, refused there; then the end cannot be looked for.
+    stage.oss.inject(Fault::Refuse(403, "AccessDenied"));
+    stage.oss.inject_on("HEAD", Fault::Pass);
+    stage.oss.inject_on("HEAD", Fault::Refuse(503, "SlowDown"));
+    log.resync().unwrap_err();
+    let before = stage.oss.requests().len();
+    let said = log.confirm();
+    assert!(stage.oss.requests().len() > before, "stuck: {said:?}");
+    settled(&log, &stage, "base\ntheirs\nours\n");
+}
+
+#[test]
+fn resync_of_a_resumed_stream_does_not_step_over_what_lies_behind_in_another_cut() {
+    let stage = Stage::with("base\n");
+    let mut first = log(&stage.bucket(1)).open().unwrap();
+    first.write_all(b"one\ntwo\n").unwrap();
+    stage.oss.replace_object(BUCKET, KEY, b"esab\n");
+    stage.oss.inject(Fault::LoseAnswer);
+    stage.oss.inject_on("HEAD", Fault::Refuse(503, "SlowDown"));
+    says(&first.confirm().unwrap_err(), ErrorKind::Transport, Outcome::Unknown);
+    let (saved, _) = first.into_parts();
+    // In another cut.
+    let mut log = log(&stage.bucket(3)).resume(saved).unwrap();
+    log.write_all(b"one\n").unwrap();
+    says(ours(&log.flush().unwrap_err()), ErrorKind::Conflict(Found::Different), Outcome::Applied);
+    says(&log.resync().unwrap_err(), ErrorKind::Conflict(Found::Different), Outcome::Unknown);
+    log.write(b"two\n").unwrap_err();
+    assert_eq!(stage.text(), "esab\none\ntwo\n");
+}
+
+#[test]
+fn a_conflict_before_a_roll_does_not_hide_what_an_earlier_life_has_under_way() {
+    let stage = Stage::with("base\n");
+    let mut first = log(&stage.bucket(1)).open().unwrap();
+    let saved = first.checkpoint();
+    first.write_all(b"record\n").unwrap();
+    stage.oss.inject(Fault::Hold);
+    stage.oss.inject_on("HEAD", Fault::Refuse(503, "SlowDown"));
+    first.confirm().unwrap_err();
+    drop(first.into_parts());
+    stage.oss.replace_object(BUCKET, KEY, b"esab\n");
+
+    let mut log = log(&stage.bucket(3)).roll_over(8, |_| "next".into()).resume(saved).unwrap();
+    let error = log.write_all(b"record\n").unwrap_err();
+    says(ours(&error), ErrorKind::Conflict(Found::Different), Outcome::Unknown);
+    log.resync().unwrap_err(); // only `open` leads on
+    stage.oss.land();
+    let all = format!(
+        "{:?} {:?}",
+        stage.oss.object(BUCKET, KEY).map(|b| String::from_utf8(b).unwrap()),
+        stage.oss.object(BUCKET, "next").map(|b| String::from_utf8(b).unwrap())
+    );
+    assert!(all.matches("record").count() <= 1, "{all}");
+}
+
+// ---- dropping --------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_failed_resync_with_nothing_pending_does_not_keep_drop_from_its_attempt() {
+    let stage = Stage::with("base\n");
+    let mut log = log(&stage.bucket(1)).open().unwrap();
+    stage.oss.inject_on("HEAD", Fault::Refuse(503, "SlowDown"));
+    log.resync().unwrap_err();
+    log.write_all(b"line\n").unwrap();
+    drop(log);
+    assert_eq!(stage.text(), "base\nline\n");
+}
+
+#[test]
+fn a_failed_roll_with_nothing_pending_does_not_keep_drop_from_its_attempt() {
+    let stage = Stage::empty();
+    let mut log = log(&stage.bucket(1)).roll_over(10, |_| "\\bad".into()).open().unwrap();
+    log.write_all(b"12345\n").unwrap();
+    log.write_all(b"123456789\n").unwrap_err();
+    keeps(&log, "", None);
+    log.write_all(b"ok\n").unwrap();
+    drop(log);
+    assert_eq!(stage.text(), "12345\nok\n");
+}
+
+#[test]
+fn a_look_before_a_roll_that_failed_does_not_keep_drop_from_its_attempt() {
+    let stage = Stage::with("base\n");
+    let mut log = log(&stage.bucket(1)).roll_over(8, |_| "next".into()).resume(at("base\n")).unwrap();
+    stage.oss.inject_on("HEAD", Fault::Refuse(503, "SlowDown"));
+    log.write_all(b"a longer record\n").unwrap_err();
+    keeps(&log, "", None);
+    log.write_all(b"ok\n").unwrap();
+    drop(log);
+    assert_eq!(stage.text(), "base\nok\n");
+}
