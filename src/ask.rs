@@ -12,7 +12,8 @@ use crate::{
 };
 use std::io::Read;
 
-/// Foreign bytes behind ours that are read to prove that somebody appended; more are taken as they are.
+/// Foreign bytes behind ours that are read to prove that somebody appended; more are taken as they are, whoever says
+/// how many there are.
 const READ_LIMIT: u64 = 64 << 20;
 /// CRC is fastest on what is still in cache.
 const PIECE: usize = 64 << 10;
@@ -133,13 +134,15 @@ impl Ask<'_> {
         if last + 1 != if whole_tail { length } else { length.min(from + expected.length) } {
             return Err(unread());
         }
+        let stop = (last + 1).min(from.saturating_add(expected.length).saturating_add(READ_LIMIT));
         let (mut common, mut ours, mut tail, mut left) =
-            (Common::new(expected), Crc64::new(), Crc64::new(), last + 1 - from);
+            (Common::new(expected), Crc64::new(), Crc64::new(), stop - from);
         let mut ours_left = expected.length.min(left);
         let whole = left >= expected.length;
-        let (mut incoming, mut piece) = (incoming.take(left), vec![0; PIECE]);
+        let (mut incoming, mut piece) = (incoming, vec![0; PIECE]);
         while left > 0 {
-            let read = incoming.read(&mut piece).map_err(|cause| unread().with_source(cause))?;
+            let most = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+            let read = incoming.read(&mut piece[..most]).map_err(|cause| unread().with_source(cause))?;
             if read == 0 {
                 return Err(unread());
             }
@@ -151,12 +154,16 @@ impl Ask<'_> {
             ours_left -= first.len() as u64;
             left -= read as u64;
         }
+        // What goes on beyond its own range is something else, packed on its way perhaps: the bytes are not the object's.
+        if stop == last + 1 && incoming.read(&mut [0]).map_err(|cause| unread().with_source(cause))? > 0 {
+            return Err(unread());
+        }
         Ok(ReadBack {
             length,
             crc64: answer.number(response::CRC64),
             ours: whole && ours.value() == expected.crc64 && common.is_whole(),
             in_common: common.count,
-            tail: (last + 1 == length).then(|| tail.value()),
+            tail: (stop == length).then(|| tail.value()),
         })
     }
 
@@ -223,17 +230,22 @@ fn read_head(answer: &Answer) -> Seen {
 }
 
 fn head(answer: &Answer) -> Option<Head> {
-    let length = answer.number("content-length")?;
-    // Both are there for an appendable object, and equal (HeadObject reference). If not, who knows what they mean.
-    if answer.header(response::NEXT_POSITION).is_some() && answer.number(response::NEXT_POSITION) != Some(length) {
+    let length = answer.object_length()?;
+    let kind = answer.header(response::OBJECT_TYPE);
+    // A word that is none says nothing: neither that it is appendable, nor that it is not.
+    if kind.is_some_and(|kind| kind.is_empty() || !kind.bytes().all(|byte| byte.is_ascii_alphabetic())) {
+        return None;
+    }
+    let sealed = answer.header(response::SEALED_TIME);
+    if sealed.is_some_and(|time| time.is_empty() || !time.is_ascii()) {
         return None;
     }
     Some(Head {
         length,
         crc64: answer.number(response::CRC64),
         // Said in different cases by different sources. Unsaid: the service will say when the next append comes.
-        appendable: answer.header(response::OBJECT_TYPE).is_none_or(|kind| kind.eq_ignore_ascii_case("Appendable")),
-        sealed: answer.header(response::SEALED_TIME).is_some(),
+        appendable: kind.is_none_or(|kind| kind.eq_ignore_ascii_case("Appendable")),
+        sealed: sealed.is_some(),
     })
 }
 

@@ -170,10 +170,15 @@ impl Bucket {
     /// [`Service`](ErrorKind::Service) with code `NoSuchKey` or `NoSuchBucket`; and whatever else the service refuses.
     pub fn head_object(&self, key: &str) -> Result<ObjectMeta> {
         let answer = self.head(key)?;
-        match answer.is_success() {
-            true => ObjectMeta::from_answer(&answer, None).map_err(|error| error.at(format_args!("head of {key:?}"))),
-            false => Err(answer.error().at(format_args!("head of {key:?}"))),
-        }
+        let meta = match answer.is_success() {
+            true if answer.object_length().is_none() => {
+                let what = "the answer does not say, or not only once, how long the object is";
+                Err(Error::new(ErrorKind::Protocol, what).with_refusal(answer.refusal()))
+            }
+            true => ObjectMeta::from_answer(&answer, None),
+            false => Err(answer.error()),
+        };
+        meta.map_err(|error| error.at(format_args!("head of {key:?}")))
     }
 
     /// Is there such an object? False only for a missing key.
@@ -359,10 +364,12 @@ impl ObjectMeta {
         let meta = answer.headers.iter().filter_map(|(name, value)| {
             name.strip_prefix(X_OSS_META_PREFIX).map(|name| (name.to_owned(), value.clone()))
         });
+        let length = length.or_else(|| answer.number("content-length")).ok_or_else(missing)?;
         Ok(Self {
-            length: length.or_else(|| answer.number("content-length")).ok_or_else(missing)?,
+            length,
             crc64: answer.number(response::CRC64),
-            next_position: answer.number(response::NEXT_POSITION),
+            // Together with the CRC it is where to go on, so it must be that of the same bytes.
+            next_position: answer.number(response::NEXT_POSITION).filter(|next| *next == length),
             content_type: answer.header(CONTENT_TYPE).map(str::to_owned),
             meta: meta.collect(),
         })

@@ -18,9 +18,9 @@ use std::{
 
 /// An object's bytes.
 ///
-/// Fewer bytes than the service announced are an error, and so, for whole objects, is another CRC-64 than it stated:
-/// at the end, where otherwise `Ok(0)` would be, and at every read after it. Bytes read before that are then not to be
-/// trusted.
+/// Fewer bytes than the service announced are an error, and so are more of them and, for whole objects, another CRC-64
+/// than it stated: at the end, where otherwise `Ok(0)` would be, and at every read after it. Bytes read before that are
+/// then not to be trusted. More than was announced is never handed out.
 ///
 /// ```
 /// use std::io::Read;
@@ -39,6 +39,8 @@ pub struct ObjectReader {
     incoming: Incoming,
     /// Announced and not yet read.
     left: u64,
+    /// More came than was announced.
+    surplus: bool,
     /// The sum so far, and what it must be at the end.
     sum: Option<(Crc64, u64)>,
     place: String,
@@ -66,6 +68,9 @@ impl ObjectReader {
             let what = format!("the answer ended {} bytes early", self.left);
             return Err(Error::new(ErrorKind::Transport, what).with_transient(true));
         }
+        if self.surplus {
+            return Err(Error::new(ErrorKind::Protocol, "the answer goes on beyond the length it announced"));
+        }
         if let Some((sum, stated)) = &self.sum
             && sum.value() != *stated
         {
@@ -81,17 +86,23 @@ impl Read for ObjectReader {
         if buffer.is_empty() {
             return Ok(0);
         }
-        let read = self.incoming.read(buffer).map_err(|cause| {
+        // At the end one byte is asked for, to see that there is none.
+        let (mut beyond, is_end) = ([0], self.left == 0);
+        let most = usize::try_from(self.left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let place = if is_end { &mut beyond[..] } else { &mut buffer[..most] };
+        let read = self.incoming.read(place).map_err(|cause| {
             let lost = Error::new(ErrorKind::Transport, "the connection failed while the object was being read");
             lost.with_source(cause).with_transient(true).at(&self.place)
         })?;
-        if read == 0 {
+        if is_end || read == 0 {
+            self.surplus |= read > 0;
             self.check().map_err(|error| error.at(&self.place))?;
+            return Ok(0);
         }
         if let Some((sum, _)) = &mut self.sum {
             sum.update(&buffer[..read]);
         }
-        self.left = self.left.saturating_sub(read as u64);
+        self.left -= read as u64;
         Ok(read)
     }
 }
@@ -125,7 +136,7 @@ impl Bucket {
         let (answer, incoming) = self.get(key, Request::new(Method::Get, key), 200).map_err(|e| e.at(&place))?;
         let meta = ObjectMeta::from_answer(&answer, None).map_err(|error| error.at(&place))?;
         let sum = meta.crc64.map(|stated| (Crc64::new(), stated));
-        Ok(ObjectReader { left: meta.length, meta, incoming, sum, place })
+        Ok(ObjectReader { left: meta.length, surplus: false, meta, incoming, sum, place })
     }
 
     /// Some of the object's bytes: `5..`, `..10`, `5..10`. What lies beyond the end is left out.
@@ -181,7 +192,7 @@ impl Bucket {
             })?;
         let meta = ObjectMeta::from_answer(&answer, Some(length)).map_err(|error| error.at(&place))?;
         let sum = meta.crc64.filter(|_| end + 1 - first == length).map(|stated| (Crc64::new(), stated));
-        Ok(ObjectReader { meta, incoming, left: end + 1 - first, sum, place })
+        Ok(ObjectReader { meta, incoming, left: end + 1 - first, surplus: false, sum, place })
     }
 
     fn get(&self, key: &str, mut request: Request, status: u16) -> Result<(Answer, Incoming)> {

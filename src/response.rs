@@ -40,8 +40,14 @@ impl Answer {
     pub(crate) fn number(&self, name: &str) -> Option<u64> {
         let mut values = self.headers.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str());
         let first = values.next()?;
-        let plain = !first.is_empty() && first.bytes().all(|b| b.is_ascii_digit()) && values.all(|v| v == first);
-        if plain { first.parse().ok() } else { None }
+        if values.all(|v| v == first) { decimal(first) } else { None }
+    }
+
+    /// The length of an object as HEAD tells it. It is told twice for an appendable object, and equal (HeadObject
+    /// reference). If not, who knows what is meant.
+    pub(crate) fn object_length(&self) -> Option<u64> {
+        let length = self.number("content-length")?;
+        (self.header(NEXT_POSITION).is_none() || self.number(NEXT_POSITION) == Some(length)).then_some(length)
     }
 
     /// Answers of the service carry a request id. Anything else is somebody else's page, whatever its status.
@@ -87,7 +93,7 @@ impl Answer {
     pub(crate) fn content_range(&self, first: u64) -> Option<(u64, u64)> {
         let (range, length) = self.header("content-range")?.strip_prefix("bytes ")?.split_once('/')?;
         let (begin, last) = range.split_once('-')?;
-        let (begin, last, length): (u64, u64, u64) = (begin.parse().ok()?, last.parse().ok()?, length.parse().ok()?);
+        let (begin, last, length) = (decimal(begin)?, decimal(last)?, decimal(length)?);
         (begin == first && first <= last && last < length).then_some((last, length))
     }
 
@@ -134,6 +140,11 @@ impl Answer {
             .with_refusal(refusal)
             .with_transient(transient)
     }
+}
+
+/// Digits and nothing else: no sign, no blanks.
+fn decimal(text: &str) -> Option<u64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 /// Codes that say the request was damaged or cut on its way; nothing was stored (PutObject reference).
@@ -279,6 +290,37 @@ mod tests {
         for bad in [&[][..], &[""], &["18446744073709551616"], &["-1"], &["+1"], &["1 "], &["0x1"], &["1", "2"], &["١"]]
         {
             assert_eq!(number(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_plain_and_possible_or_none() {
+        let range = |value: &str| answer(206, &[("content-range", value)], "").content_range(1);
+        assert_eq!(range("bytes 1-2/5"), Some((2, 5)));
+        assert_eq!(range("bytes 1-4/5"), Some((4, 5)));
+        let last = u64::MAX - 1;
+        assert_eq!(range(&format!("bytes 1-{last}/{}", u64::MAX)), Some((last, u64::MAX)));
+        for bad in [
+            "",
+            "bytes",
+            "bytes 1-2",
+            "bytes 1/5",
+            "bytes 1-2/*",
+            "bytes */5",
+            "1-2/5",
+            "bytes=1-2/5",
+            "bytes +1-2/5",
+            "bytes 1-+2/5",
+            "bytes 1-2/+5",
+            "bytes -1-2/5",
+            "bytes 1-2/-5",
+            "bytes 1-5/5",
+            "bytes 1-0/5",
+            "bytes 0-2/5",
+            "bytes 1 - 2/5",
+            "bytes 1-2/18446744073709551616",
+        ] {
+            assert_eq!(range(bad), None, "{bad}");
         }
     }
 
