@@ -7,6 +7,8 @@ const OUT: usize = 512 << 10;
 /// In front of that: a request's head. Longer ones lie at the beginning of the rest.
 const HEAD: usize = 16 << 10;
 const IN: usize = 64 << 10;
+/// No more is kept that nobody can use yet: more than the longest head that is allowed, and any record of TLS.
+const IN_MOST: usize = 128 << 10;
 /// A body that starts on a page is copied faster by the kernel than one that lies 16 bytes behind it, as big
 /// allocations do.
 const PAGE: usize = 4096;
@@ -108,9 +110,11 @@ impl Buffers for Store {
         &self.input[self.consumed..self.filled]
     }
 
+    /// Empty if too much is there already: an answer that comes to no end.
     fn input_append_buf(&mut self) -> &mut [u8] {
         self.make_room();
-        &mut self.input[self.filled..]
+        let end = self.input.len().min(IN_MOST).max(self.filled);
+        &mut self.input[self.filled..end]
     }
 
     fn input_appended(&mut self, amount: usize) {
@@ -176,6 +180,21 @@ mod tests {
         store.input_appended(IN);
         assert!(store.input_append_buf().len() >= LITTLE && store.tmp_and_output().0.len() >= LITTLE);
         assert_eq!(store.input().len(), IN);
+    }
+
+    #[test]
+    fn what_nobody_can_use_is_kept_up_to_a_limit() {
+        let mut store = Store::new();
+        let mut kept = 0;
+        while !store.input_append_buf().is_empty() {
+            let room = store.input_append_buf().len();
+            store.input_appended(room);
+            kept += room;
+        }
+        assert_eq!(kept, IN_MOST);
+        assert!(store.tmp_and_output().0.len() >= LITTLE, "a body never meets an end here");
+        store.input_consume(1);
+        assert!(!store.input_append_buf().is_empty());
     }
 
     #[test]

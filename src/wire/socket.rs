@@ -220,7 +220,11 @@ impl Socket {
     }
 
     fn receive(&mut self) -> io::Result<usize> {
-        let received = (&*self.stream).read(self.store.input_append_buf())?;
+        let room = self.store.input_append_buf();
+        if room.is_empty() {
+            return Err(io::Error::new(ErrorKind::InvalidData, "the answer comes to no end"));
+        }
+        let received = (&*self.stream).read(room)?;
         self.store.input_appended(received);
         if received > 0 {
             let is_first = self.has_sent;
