@@ -51,6 +51,7 @@ pub use builder::{AppenderBuilder, OnConflict, Rolled};
 ///   [`flush_threshold`](AppenderBuilder::flush_threshold)). With nothing pending it sends nothing.
 /// - A [`Conflict`](crate::ErrorKind::Conflict), [`Integrity`](crate::ErrorKind::Integrity) or
 ///   [`Protocol`](crate::ErrorKind::Protocol) error stays: every later call repeats it until [`resync`](Self::resync).
+///   Only a refusal that nobody could be asked about does not: the next call asks.
 #[must_use = "bytes may be lost unless finished"]
 pub struct Appender {
     /// `None` only when it was finished or taken apart.

@@ -96,7 +96,8 @@
 //!
 //! An error of `write` speaks of earlier bytes, never of those of the failing call: these were not taken. After a
 //! [`Conflict`](ErrorKind::Conflict), [`Integrity`](ErrorKind::Integrity) or [`Protocol`](ErrorKind::Protocol) error
-//! every call of that appender repeats it until [`resync`](Appender::resync).
+//! every call of that appender repeats it until [`resync`](Appender::resync); only a refusal that nobody could be asked
+//! about is asked about by the next call.
 //!
 //! # Writing logs
 //!

@@ -152,7 +152,10 @@ impl Append<'_> {
         };
         match self.question().read_back(&expected, head.length) {
             Some(read) if read.length > chunk.position() => self.judge_read(chunk, read, &question),
-            _ => Step::Stop(question.error.with_outcome(chunk.outcome())),
+            _ => {
+                chunk.unexplained = true;
+                Step::Stop(question.error.with_outcome(chunk.outcome()))
+            }
         }
     }
 
@@ -239,9 +242,11 @@ impl Append<'_> {
                 chunk.clear();
                 return Step::Stop(question.error);
             }
-            if let Some(landed) = chunk.landed_in_part(body, next - chunk.position(), self.crc64_at(next)) {
+            let there = self.crc64_at(next);
+            if let Some(landed) = chunk.landed_in_part(body, next - chunk.position(), there) {
                 return Step::Done(landed);
             }
+            chunk.unexplained = there.is_none();
         }
         Step::Stop(question.error.with_outcome(Outcome::Unknown))
     }

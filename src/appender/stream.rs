@@ -227,6 +227,7 @@ impl Stream {
         // It moved behind what others appended, which was proved: that is where it may be now.
         if let (true, Some(crc64)) = (chunk.start.position > self.confirmed.position, chunk.start.crc64) {
             self.confirmed = Checkpoint { position: chunk.start.position, crc64 };
+            self.failed = None;
         }
         match ended {
             Ok(ended) => {
@@ -290,10 +291,10 @@ impl Stream {
 
     /// The bytes whose fate is not known, as positions.
     pub(super) fn in_doubt(&self) -> Option<Range<u64>> {
-        match &self.chunk {
-            Some(chunk) => chunk.is_open().then(|| chunk.start.position..chunk.end()),
-            None => (self.resumed && !self.buffer.is_empty()).then(|| self.confirmed.position..self.end()),
+        if self.resumed && !self.buffer.is_empty() {
+            return Some(self.confirmed.position..self.end());
         }
+        self.chunk.as_ref().filter(|chunk| chunk.is_open()).map(|chunk| chunk.start.position..chunk.end())
     }
 
     /// Settles what is pending, then accepts the object as it is now. Until both are done nothing is accepted.
@@ -310,6 +311,8 @@ impl Stream {
             return Ok(());
         }
         let settled = settled.and_then(|landed| match self.look() {
+            // An earlier life's, for all that is known, and to be recognised: not to be stepped over.
+            Ok((end, _)) if self.resumed && end.position > self.confirmed.position + landed as u64 => Err(untold()),
             Ok(seen) => Ok((landed, seen)),
             // The question failed, but what was pending is as it was told, or as it was found on the way.
             Err(error) => Err(match &told {
@@ -348,15 +351,17 @@ impl Stream {
             };
             let length = length_of(&chunk);
             if outcome == Outcome::Unknown {
-                let before = self.failed.clone();
+                let (before, place) = (self.failed.clone(), self.confirmed);
                 match self.deliver(chunk) {
                     Ok(()) => {
                         *told = None;
                         continue;
                     }
                     Err(error) if error.outcome() == Outcome::Unknown => {
-                        // Nothing new: what was told stays, word for word.
-                        self.failed = before.or_else(|| self.failed.take());
+                        // Nothing new: what was told stays, word for word. Unless it moved away from there.
+                        if self.confirmed == place {
+                            self.failed = before.or_else(|| self.failed.take());
+                        }
                         return Err(error);
                     }
                     Err(error) => {
@@ -365,14 +370,9 @@ impl Stream {
                     }
                 }
             }
-            let end = told.as_ref().and_then(Error::next_position);
-            let goes_on = end.is_none_or(|end| end > self.confirmed.position + length as u64);
             return match outcome {
                 // What lies behind it may be an earlier life's as well, and there is no telling.
-                Outcome::Applied if self.resumed && (length < self.buffer.len() || goes_on) => {
-                    let what = "whether the bytes behind those that are in are in as well cannot be told";
-                    Err(Error::new(ErrorKind::Conflict(Found::Different), what).with_outcome(Outcome::Unknown))
-                }
+                Outcome::Applied if self.resumed && length < self.buffer.len() => Err(untold()),
                 Outcome::Applied => Ok(length),
                 _ => Ok(0),
             };
@@ -494,6 +494,11 @@ impl Stream {
     fn ask(&self) -> Ask<'_> {
         Ask { client: self.bucket.client(), key: &self.key, payer: self.headers.request_payer() }
     }
+}
+
+fn untold() -> Error {
+    let what = "whether the bytes behind those that are in are in as well cannot be told";
+    Error::new(ErrorKind::Conflict(Found::Different), what).with_outcome(Outcome::Unknown)
 }
 
 fn length_of(chunk: &Chunk) -> usize {

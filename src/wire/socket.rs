@@ -183,7 +183,11 @@ impl Socket {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if is_pause(&error) && !cfg!(windows) => self.look(),
-                Err(error) if is_pause(&error) => self.die(Some(Error::Timeout(wait.reason()))),
+                Err(error) if is_pause(&error) => {
+                    // Windows does not tell what became of the bytes: they may have left.
+                    self.die(Some(Error::Timeout(wait.reason())));
+                    note(|call| (call.left, call.cut) = (true, false));
+                }
                 Err(error) => self.die(Some(error.into())),
             }
         }
