@@ -2,8 +2,10 @@
 
 use crate::{
     Progress,
+    buffer::Shared,
     crc64::Crc64,
     error::{Error, ErrorKind, Result},
+    wire,
 };
 use std::{
     borrow::Cow,
@@ -47,6 +49,7 @@ pub struct Body<'b> {
 
 enum Source<'b> {
     Bytes(Cow<'b, [u8]>),
+    Shared(Shared),
     /// `summed`: the CRC of its bytes when they were read to be summed, which every attempt must repeat.
     Seekable {
         reader: Box<dyn ReadSeek + 'b>,
@@ -123,6 +126,10 @@ impl<'b> Body<'b> {
         Self::seekable(Box::new(reader)).unwrap_or_else(Self::failed)
     }
 
+    pub(crate) fn shared(bytes: Shared) -> Self {
+        Self { source: Source::Shared(bytes) }
+    }
+
     /// So much of a file, from there on.
     pub(crate) fn section(file: &'b File, start: u64, length: u64) -> Self {
         Self { source: Source::Seekable { reader: Box::new(file), start, length, summed: None } }
@@ -162,6 +169,7 @@ impl<'b> Body<'b> {
     pub(crate) fn length(&self) -> Option<u64> {
         match &self.source {
             Source::Bytes(bytes) => Some(bytes.len() as u64),
+            Source::Shared(bytes) => Some(bytes.len() as u64),
             Source::Seekable { length, .. } => Some(*length),
             Source::Once { length, .. } => *length,
             Source::Failed(_) => None,
@@ -177,6 +185,7 @@ impl<'b> Body<'b> {
     pub(crate) fn bytes(&self) -> Option<&[u8]> {
         match &self.source {
             Source::Bytes(bytes) => Some(bytes),
+            Source::Shared(bytes) => Some(bytes),
             _ => None,
         }
     }
@@ -198,6 +207,7 @@ impl<'b> Body<'b> {
         let mut md5 = Md5::new();
         match &self.source {
             Source::Bytes(bytes) => md5.update(bytes),
+            Source::Shared(bytes) => md5.update(&**bytes),
             Source::Once { .. } => {
                 return Err(Error::invalid_input(
                     "content_md5 needs bytes that can be read twice, and this body can be read only once: read it \
@@ -233,6 +243,7 @@ impl<'b> Body<'b> {
             Source::Failed(error) => return Err(error.clone()),
             // They cannot change, so they need no second look.
             Source::Bytes(bytes) => (Reader::Bytes(bytes), None, false),
+            Source::Shared(bytes) => (Reader::Shared(bytes.clone()), None, false),
             Source::Seekable { reader, start, summed, .. } => {
                 reader.seek(SeekFrom::Start(*start)).map_err(|cause| failed_midway(0, cause))?;
                 (Reader::Stream { reader: &mut **reader, touched: None }, same_as.or(*summed), false)
@@ -277,6 +288,7 @@ pub(crate) struct Exact<'a> {
 
 enum Reader<'a> {
     Bytes(&'a [u8]),
+    Shared(Shared),
     Stream { reader: &'a mut dyn Read, touched: Option<&'a mut bool> },
 }
 
@@ -320,6 +332,33 @@ impl Exact<'_> {
         if buffer.is_empty() {
             return Ok(0);
         }
+        let filled = match self.lend(buffer) {
+            0 => self.copy(buffer, length)?,
+            lent => lent,
+        };
+        // The last bytes stay here until nothing can be wrong any more: with them the request is complete.
+        let whole = self.taken + filled as u64 == length;
+        if whole {
+            self.check_end(length)?;
+        }
+        self.hand_out(filled, whole);
+        Ok(filled)
+    }
+
+    /// Spares the copy where the wire sends bytes from where they lie. Returns how many.
+    fn lend(&mut self, buffer: &[u8]) -> usize {
+        let Reader::Shared(bytes) = &mut self.reader else { return 0 };
+        let mut rest = bytes.clone();
+        let lent = rest.take(bytes.len().min(buffer.len()));
+        if !wire::lend(buffer, &lent) {
+            return 0;
+        }
+        self.crc.update(&lent);
+        *bytes = rest;
+        lent.len()
+    }
+
+    fn copy(&mut self, buffer: &mut [u8], length: u64) -> Result<usize> {
         let piece = buffer.len().min(PIECE);
         let wanted = usize::try_from(length - self.taken).map_or(piece, |left| left.min(piece));
         let buffer = &mut buffer[..wanted];
@@ -335,12 +374,6 @@ impl Exact<'_> {
             }
         }
         self.crc.update(buffer);
-        // The last bytes stay here until nothing can be wrong any more: with them the request is complete.
-        let whole = self.taken + filled as u64 == length;
-        if whole {
-            self.check_end(length)?;
-        }
-        self.hand_out(filled, whole);
         Ok(filled)
     }
 
@@ -378,6 +411,7 @@ impl Exact<'_> {
     fn read_source(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let read = match &mut self.reader {
             Reader::Bytes(bytes) => bytes.read(buffer),
+            Reader::Shared(bytes) => bytes.take(bytes.len().min(buffer.len())).as_ref().read(buffer),
             Reader::Stream { reader, touched } => {
                 if let Some(touched) = touched {
                     **touched = true;

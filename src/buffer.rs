@@ -1,11 +1,11 @@
 //! Bytes that are kept until the service has confirmed them.
 
-use std::fmt;
+use std::{fmt, ops::Deref, ops::Range, sync::Arc};
 
 /// A buffer of fixed capacity, allocated once, at the first byte.
 pub(crate) struct Buffer {
     /// Zeroed by the system, so pages that are never filled are never resident.
-    storage: Vec<u8>,
+    storage: Arc<Vec<u8>>,
     start: usize,
     filled: usize,
     capacity: usize,
@@ -17,7 +17,7 @@ const ALIGNMENT: usize = 64;
 
 impl Buffer {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { storage: Vec::new(), start: 0, filled: 0, capacity }
+        Self { storage: Arc::default(), start: 0, filled: 0, capacity }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -51,11 +51,12 @@ impl Buffer {
     /// Room for up to `most` bytes, to be written and then [grown](Self::grow) into.
     pub(crate) fn free(&mut self, most: usize) -> &mut [u8] {
         if self.storage.is_empty() {
-            self.storage = vec![0; self.capacity + ALIGNMENT - 1];
+            self.storage = Arc::new(vec![0; self.capacity + ALIGNMENT - 1]);
             self.start = self.storage.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT - 1);
         }
         let from = self.start + self.filled;
-        &mut self.storage[from..from + most.min(self.capacity - self.filled)]
+        let most = most.min(self.len_free());
+        &mut self.storage()[from..from + most]
     }
 
     pub(crate) fn grow(&mut self, bytes: usize) {
@@ -65,14 +66,53 @@ impl Buffer {
 
     /// Forgets the first bytes.
     pub(crate) fn consume(&mut self, bytes: usize) {
-        self.storage.copy_within(self.start + bytes..self.start + self.filled, self.start);
+        let (start, end) = (self.start, self.start + self.filled);
+        self.storage().copy_within(start + bytes..end, start);
         self.filled -= bytes;
     }
 
-    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
-        self.storage.truncate(self.start + self.filled);
-        self.storage.drain(..self.start);
-        self.storage
+    /// A share in the first bytes, which is to be gone before the buffer changes again.
+    pub(crate) fn share(&self, bytes: usize) -> Shared {
+        assert!(bytes <= self.filled);
+        Shared { storage: Arc::clone(&self.storage), range: self.start..self.start + bytes }
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        let mut storage = Arc::unwrap_or_clone(self.storage);
+        storage.truncate(self.start + self.filled);
+        storage.drain(..self.start);
+        storage
+    }
+
+    /// A share is made for one append. Its body, the attempts at it and what they lent to the wire end before the
+    /// append returns or its panic is caught; see `wire::Call` for the last.
+    fn storage(&mut self) -> &mut [u8] {
+        Arc::get_mut(&mut self.storage).expect("nobody has a share between two appends")
+    }
+}
+
+/// Bytes of a buffer, to be sent from where they lie.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    storage: Arc<Vec<u8>>,
+    range: Range<usize>,
+}
+
+impl Shared {
+    /// Parts with the first bytes.
+    pub(crate) fn take(&mut self, bytes: usize) -> Self {
+        assert!(bytes <= self.len());
+        let from = self.range.start;
+        self.range.start += bytes;
+        Self { storage: Arc::clone(&self.storage), range: from..self.range.start }
+    }
+}
+
+impl Deref for Shared {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.storage[self.range.clone()]
     }
 }
 
@@ -117,5 +157,17 @@ mod tests {
         buffer.grow(2);
         assert_eq!(buffer.bytes(), b"efgh");
         assert_eq!(buffer.into_bytes(), b"efgh");
+    }
+
+    #[test]
+    fn a_share_is_taken_from_the_front_and_given_back() {
+        let mut buffer = Buffer::new(6);
+        buffer.push(b"abcdef");
+        let mut share = buffer.share(5);
+        assert_eq!(&*share.take(2), b"ab");
+        assert_eq!(&*share, b"cde");
+        drop(share);
+        buffer.consume(5);
+        assert_eq!(buffer.bytes(), b"f");
     }
 }

@@ -22,6 +22,9 @@
 //!   a failed write or an expired idle limit *ends* the call's sending: what waits is discarded, the body is read no
 //!   further, and the answer is read, if there is one. Nothing that was discarded ever leaves, so such a request was
 //!   never complete: [`Call::is_cut`].
+//! - **Lent bytes.** Where a body is read straight into our buffer, a big piece of it may be lent instead of copied: it
+//!   is sent from where it lies, at once, and given back. Whoever is in between (TLS, chunks, another transport) reads
+//!   into a buffer of its own, and then it is copied.
 //! - **Idle means that nothing moved.** The kernel wakes a sleeping writer late, so it is let sleep for a tick only.
 //! - **Stale connections** are found by a probe before they are used again, as the client does; see `socket.rs` for
 //!   the one case in which that is left out.
@@ -30,6 +33,7 @@
 //! seams do not offer.
 #![expect(clippy::disallowed_types, reason = "this room is the other side of the one that owns the wire")]
 
+use crate::buffer::Shared;
 use std::cell::Cell;
 use ureq::{Agent, config::Config};
 
@@ -56,7 +60,22 @@ struct State {
     looking: bool,
 }
 
+/// A piece of the body that need not be copied. Good for the very next read, and the very next piece sent.
+#[cfg_attr(not(feature = "wire"), expect(dead_code, reason = "nobody is there to offer"))]
+#[derive(Default)]
+enum Lending {
+    #[default]
+    Nothing,
+    /// The client was given the buffer at this address to read the body into.
+    Offered(usize),
+    Lent(Shared),
+}
+
+/// Fewer are sooner copied than sent by a write of their own.
+const LEAST_LENT: usize = 64 << 10;
+
 thread_local! {
+    static LENDING: Cell<Lending> = const { Cell::new(Lending::Nothing) };
     static CALL: Cell<State> = const {
         Cell::new(State { ended: false, cut: false, left: false, readable: false, looking: false })
     };
@@ -65,14 +84,15 @@ thread_local! {
 /// One call, from before its first byte to the head of its answer.
 ///
 /// A body's reader or a progress callback may make calls of its own meanwhile, or panic: the outer call's state comes
-/// back when the inner one goes.
+/// back when the inner one goes. What is lent is given back by then, whatever happened.
 pub(crate) struct Call {
     outer: State,
+    outer_lending: Lending,
 }
 
 impl Call {
     pub(crate) fn begin() -> Self {
-        Self { outer: CALL.take() }
+        Self { outer: CALL.take(), outer_lending: replace_lending(Lending::Nothing) }
     }
 
     /// Was the end of the request discarded? Then no server can have got it whole. False where that is not known.
@@ -89,6 +109,36 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         CALL.set(self.outer);
+        replace_lending(std::mem::take(&mut self.outer_lending));
+    }
+}
+
+/// On a thread that is ending there is no place for it any more: then nothing is lent.
+fn replace_lending(new: Lending) -> Lending {
+    LENDING.try_with(|lending| lending.replace(new)).unwrap_or_default()
+}
+
+/// Instead of copying these bytes to the beginning of the buffer. False: they are to be copied.
+pub(crate) fn lend(buffer: &[u8], bytes: &Shared) -> bool {
+    let Lending::Offered(place) = replace_lending(Lending::Nothing) else { return false };
+    let is_lent = place == buffer.as_ptr().addr() && bytes.len() >= LEAST_LENT;
+    if is_lent {
+        replace_lending(Lending::Lent(bytes.clone()));
+    }
+    is_lent
+}
+
+/// A body may be read to there. What was lent before and not sent is so no more.
+#[cfg(feature = "wire")]
+fn offer(buffer: &[u8]) {
+    replace_lending(Lending::Offered(buffer.as_ptr().addr()));
+}
+
+#[cfg(feature = "wire")]
+fn take_loan() -> Option<Shared> {
+    match replace_lending(Lending::Nothing) {
+        Lending::Lent(bytes) => Some(bytes),
+        _ => None,
     }
 }
 

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's way to fail, in its helpers too")]
 
 use oss_append::{
-    Auth, Body, Bucket, BucketBuilder, Checkpoint, Error, ErrorKind, Outcome,
+    AppendOptions, Appender, Auth, Body, Bucket, BucketBuilder, Checkpoint, Error, ErrorKind, Outcome,
     testing::{FakeOss, Fault},
 };
 use std::{
@@ -12,7 +12,7 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
     thread,
@@ -183,6 +183,76 @@ impl Read for Pieces<'_> {
     }
 }
 
+/// No two places of it look alike, and no two of them.
+fn bytes(seed: u32, length: usize) -> Vec<u8> {
+    (0..length as u32).map(|n| ((n + seed) ^ (n >> 8) ^ (n >> 16).wrapping_mul(seed | 1)) as u8).collect()
+}
+
+/// One that holds everything until it is told to send it.
+fn holding(bucket: &Bucket, key: &str, options: AppendOptions) -> Appender {
+    bucket.appender(key).buffer_capacity(64 << 20).options(options).create_new().unwrap()
+}
+
+#[test]
+fn what_an_appender_holds_arrives_byte_for_byte() {
+    let oss = FakeOss::start().unwrap();
+    let mut log = holding(&oss.bucket(BUCKET), "log", AppendOptions::new());
+    let mut all = Vec::new();
+    let edges = [4 << 10, 64 << 10, 128 << 10, 512 << 10, 576 << 10, 1 << 20, 3 << 20];
+    for (n, length) in edges.iter().flat_map(|edge| [edge - 1, *edge, edge + 1, edge + 4095]).enumerate() {
+        let text = bytes(n as u32 * 7919, length);
+        log.write_all(&text).unwrap();
+        let end = log.confirm().unwrap();
+        all.extend(text);
+        assert_eq!(end, Checkpoint::default().advance(&all));
+        assert!(oss.object(BUCKET, "log").unwrap() == all, "{length} bytes");
+    }
+    let requests = oss.requests();
+    assert!(requests.iter().all(|request| request.connection == requests[0].connection));
+}
+
+#[cfg(feature = "rustls")]
+#[test]
+fn what_an_appender_holds_arrives_over_tls() {
+    let (tell, told) = mpsc::channel();
+    let server = tls::TlsServer::script(move |tls| {
+        while let Some(head) = read_head(tls) {
+            let mut body = vec![0; usize::try_from(length_of(&head)).unwrap()];
+            tls.read_exact(&mut body).unwrap();
+            tls.write_all(success(position_of(&head) + body.len() as u64).as_bytes()).unwrap();
+            tell.send(body).unwrap();
+        }
+    });
+    let bucket = builder(&server.endpoint()).root_certs(tls::authority_pem().as_bytes()).build().unwrap();
+    let mut log = holding(&bucket, "log", AppendOptions::new());
+    for seed in 1..4 {
+        let text = bytes(seed, 2 << 20);
+        log.write_all(&text).unwrap();
+        log.confirm().unwrap();
+        assert!(told.recv().unwrap() == text);
+    }
+}
+
+/// Held by the thread, it goes when the thread does.
+#[test]
+fn what_an_appender_holds_is_sent_when_its_thread_ends() {
+    thread_local!(static LOG: std::cell::RefCell<Option<Appender>> = const { std::cell::RefCell::new(None) });
+    let oss = FakeOss::start().unwrap();
+    let (bucket, text) = (oss.bucket(BUCKET), bytes(1, 2 << 20));
+    let holder = thread::spawn({
+        let text = text.clone();
+        move || {
+            LOG.set(None);
+            bucket.append_object("first", 0, "every thread-local is there").unwrap();
+            let mut log = holding(&bucket, "log", AppendOptions::new());
+            log.write_all(&text).unwrap();
+            LOG.set(Some(log));
+        }
+    });
+    holder.join().unwrap();
+    assert!(oss.object(BUCKET, "log").unwrap() == text);
+}
+
 // ---- answers that come while the body is going out ---------------------------------------------------------------
 
 /// Refuses as soon as the head is there, and takes whatever comes.
@@ -315,6 +385,39 @@ fn the_calls_after_a_refusal_are_not_stopped_by_it() {
     }
 }
 
+#[test]
+fn a_refusal_stops_what_an_appender_sends_and_takes_nothing_from_it() {
+    let received = Arc::new(AtomicU64::new(0));
+    let counting = Arc::clone(&received);
+    let endpoint = serve(move |mut stream, _| refuse_and_swallow(&mut stream, &counting));
+    let mut log = holding(&builder(&endpoint).build().unwrap(), "log", AppendOptions::new());
+    let text = bytes(1, 48 << 20);
+    log.write_all(&text).unwrap();
+    denied(&log.confirm().unwrap_err());
+    assert!(log.pending() == text);
+    if cfg!(feature = "wire") {
+        assert!(received.load(Ordering::SeqCst) < text.len() as u64 / 2);
+    }
+    // Dropped, it would try again.
+    log.into_parts();
+}
+
+#[test]
+fn a_connection_that_breaks_in_the_middle_of_what_an_appender_sends_is_mended() {
+    let oss = FakeOss::start().unwrap();
+    let mut log = holding(&oss.bucket(BUCKET), "log", AppendOptions::new());
+    let mut all = Vec::new();
+    for after in [0, 100, 700 << 10, 3 << 20] {
+        let text = bytes(after, 24 << 20);
+        oss.inject_on("POST", Fault::CutRequest(u64::from(after)));
+        log.write_all(&text).unwrap();
+        log.confirm().unwrap();
+        all.extend(text);
+        assert_eq!(oss.faults_left(), 0);
+        assert!(oss.object(BUCKET, "log").unwrap() == all);
+    }
+}
+
 // ---- calls within calls, and panics ------------------------------------------------------------------------------
 
 #[test]
@@ -326,7 +429,7 @@ fn a_call_made_while_another_sends_disturbs_neither() {
     let (inner, calls) = (oss.bucket(BUCKET), AtomicUsize::new(0));
     let shared = Arc::new(calls);
     let count = Arc::clone(&shared);
-    let options = oss_append::AppendOptions::new().progress(move |_| {
+    let options = AppendOptions::new().progress(move |_| {
         let n = count.fetch_add(1, Ordering::SeqCst);
         inner.append_object("inner", 3 * n as u64, "abc").unwrap();
     });
@@ -356,6 +459,47 @@ fn a_reader_that_panics_leaves_nothing_behind() {
     }
     assert_eq!(oss.object(BUCKET, "log").unwrap(), b"goodgoodgood");
     assert_eq!(oss.object(BUCKET, "bad"), None);
+}
+
+#[test]
+fn a_progress_callback_that_panics_leaves_the_appender_as_good_as_new() {
+    let oss = FakeOss::start().unwrap();
+    let armed = Arc::new(AtomicBool::new(false));
+    let trigger = Arc::clone(&armed);
+    let options = AppendOptions::new()
+        .progress(move |now| assert!(now.sent < 600 << 10 || !trigger.swap(false, Ordering::SeqCst), "it is meant to"));
+    let mut log = holding(&oss.bucket(BUCKET), "log", options);
+    let mut all = Vec::new();
+    for seed in 1..5 {
+        let text = bytes(seed, 1300 << 10);
+        log.write_all(&text).unwrap();
+        armed.store(true, Ordering::SeqCst);
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| log.confirm())).unwrap_err();
+        log.write_all(b"more").unwrap();
+        log.confirm().unwrap();
+        all.extend([&text[..], b"more"].concat());
+        assert!(oss.object(BUCKET, "log").unwrap() == all);
+    }
+}
+
+#[test]
+fn an_appender_used_while_another_sends_disturbs_neither() {
+    let oss = FakeOss::start().unwrap();
+    let inner = std::sync::Mutex::new(holding(&oss.bucket(BUCKET), "inner", AppendOptions::new()));
+    let (text, piece) = (bytes(1, 5 << 20), bytes(2, (1 << 20) + 1));
+    let options = AppendOptions::new().progress(move |_| {
+        let mut inner = inner.lock().unwrap();
+        inner.write_all(&piece).unwrap();
+        inner.confirm().unwrap();
+    });
+    let mut log = holding(&oss.bucket(BUCKET), "log", options);
+    for n in 1..3 {
+        log.write_all(&text).unwrap();
+        log.confirm().unwrap();
+        assert!(oss.object(BUCKET, "log").unwrap() == text.repeat(n));
+    }
+    let inner = oss.object(BUCKET, "inner").unwrap();
+    assert!(inner.chunks((1 << 20) + 1).all(|piece| piece == bytes(2, (1 << 20) + 1)));
 }
 
 // ---- connections that are used again -----------------------------------------------------------------------------

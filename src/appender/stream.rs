@@ -220,8 +220,10 @@ impl Stream {
 
     fn deliver(&mut self, mut chunk: Chunk) -> Result<()> {
         self.reported = true;
-        let bytes = &self.buffer.bytes()[..length_of(&chunk)];
-        let run = AssertUnwindSafe(|| self.append().run_untold(&mut chunk, &mut Body::from(bytes)));
+        let run = AssertUnwindSafe(|| {
+            let bytes = self.buffer.share(length_of(&chunk));
+            self.append().run_untold(&mut chunk, &mut Body::shared(bytes))
+        });
         // A provider, a callback or a hook may panic in there, and the chunk is then where it had come to.
         let ended = catch_unwind(run);
         // It moved behind what others appended, which was proved: that is where it may be now.
@@ -282,9 +284,9 @@ impl Stream {
         if self.reported || self.chunk.is_some() || self.buffer.is_empty() {
             return;
         }
-        let pending = self.buffer.bytes();
-        let mut chunk = Chunk::new(self.confirmed.into(), Some(pending.len() as u64));
-        self.append().try_once(&mut chunk, &mut Body::from(pending));
+        let pending = self.buffer.len();
+        let mut chunk = Chunk::new(self.confirmed.into(), Some(pending as u64));
+        self.append().try_once(&mut chunk, &mut Body::shared(self.buffer.share(pending)));
     }
 
     // ---- the object ----------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 //! One place for what goes out and one for what comes in.
 
+use super::offer;
+use crate::buffer::Shared;
 use ureq::unversioned::transport::Buffers;
 
 /// So much is sent at once. Smaller costs more calls, larger leaves the processor's caches (measured).
@@ -27,6 +29,8 @@ pub(super) struct Store {
     page: usize,
     start: usize,
     end: usize,
+    /// To be sent behind that.
+    loan: Option<Shared>,
     input: Vec<u8>,
     consumed: usize,
     filled: usize,
@@ -38,16 +42,32 @@ impl Store {
     pub(super) fn new() -> Self {
         let out = vec![0; HEAD + PAGE + OUT];
         let page = HEAD + out[HEAD..].as_ptr().align_offset(PAGE).min(PAGE);
-        Self { out, page, start: page, end: page, input: vec![0; IN], consumed: 0, filled: 0, progress: false }
+        Self {
+            out,
+            page,
+            start: page,
+            end: page,
+            loan: None,
+            input: vec![0; IN],
+            consumed: 0,
+            filled: 0,
+            progress: false,
+        }
     }
 
-    /// What waits to be sent.
+    /// What waits to be sent, and goes out next.
+    ///
+    /// A head and a loan behind it make two writes: the standard library's vectored write lets a broken connection
+    /// kill a process that does not ignore SIGPIPE.
     pub(super) fn pending(&self) -> &[u8] {
-        &self.out[self.start..self.end]
+        match &self.loan {
+            Some(loan) if self.start == self.end => loan,
+            _ => &self.out[self.start..self.end],
+        }
     }
 
     pub(super) fn has_pending(&self) -> bool {
-        self.start < self.end
+        !self.pending().is_empty()
     }
 
     /// The first `amount` bytes of the free room are to be sent.
@@ -64,20 +84,28 @@ impl Store {
         (self.start, self.end) = (self.page - amount, self.page);
     }
 
+    /// These are to be sent from where they lie. Nothing may be pushed before they are gone.
+    pub(super) fn borrow(&mut self, loan: Shared) {
+        self.loan = Some(loan);
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.page + OUT - self.end < LITTLE
     }
 
     /// The first `amount` bytes are gone.
     pub(super) fn sent(&mut self, amount: usize) {
-        self.start += amount;
+        match &mut self.loan {
+            Some(loan) if self.start == self.end => drop(loan.take(amount)),
+            _ => self.start += amount,
+        }
         if !self.has_pending() {
             self.discard();
         }
     }
 
     pub(super) fn discard(&mut self) {
-        (self.start, self.end) = (self.page, self.page);
+        (self.start, self.end, self.loan) = (self.page, self.page, None);
     }
 
     /// Is there input that nobody has looked at?
@@ -103,7 +131,9 @@ impl Buffers for Store {
 
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
         self.make_room();
-        (&mut self.input[self.filled..], &mut self.out[self.end..self.page + OUT])
+        let output = &mut self.out[self.end..self.page + OUT];
+        offer(output);
+        (&mut self.input[self.filled..], output)
     }
 
     fn input(&self) -> &[u8] {

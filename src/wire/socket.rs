@@ -2,7 +2,8 @@
 #![expect(clippy::disallowed_types, reason = "a part of the room that owns the wire")]
 #![expect(clippy::disallowed_methods, reason = "patience is measured where the waiting is done")]
 
-use super::{CALL, buffers::Store, has_ended, is_final_answer, note};
+use super::{CALL, buffers::Store, has_ended, is_final_answer, note, take_loan};
+use crate::buffer::Shared;
 use std::{
     fmt,
     io::{self, ErrorKind, Read, Write},
@@ -193,6 +194,17 @@ impl Socket {
         }
     }
 
+    /// At once, so that it is given back before the client goes on.
+    fn send_loan(&mut self, loan: Shared, amount: usize, timeout: &NextTimeout) {
+        let is_all = loan.len() == amount;
+        self.store.borrow(loan);
+        match is_all {
+            true => self.flush(timeout),
+            // What the client read is not what it sends: in the buffer lie bytes of another time.
+            false => self.die(Some(io::Error::other("the client sends other bytes than it read").into())),
+        }
+    }
+
     /// Did an answer come in? Only asked while bytes wait, so that what is found is certainly early.
     fn look(&mut self) {
         let mut first = [0; 12];
@@ -255,8 +267,13 @@ impl Transport for Socket {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let loan = take_loan();
         if self.is_dead || has_ended() {
             note(|call| call.cut |= amount > 0);
+            return Ok(());
+        }
+        if let Some(loan) = loan {
+            self.send_loan(loan, amount, &timeout);
             return Ok(());
         }
         if !self.store.has_pending() {
@@ -439,8 +456,15 @@ fn set(sleep: &mut Option<Duration>, wanted: Duration, set: impl FnOnce(Duration
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Call, *};
+    use super::{
+        super::{Call, lend},
+        *,
+    };
+    use crate::buffer::Buffer;
     use std::net::{Shutdown, TcpListener};
+
+    /// So much has to be lent at least, and a kernel takes it all at once.
+    const LENT: usize = 64 << 10;
 
     fn pair() -> (Socket, TcpStream) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -518,6 +542,114 @@ mod tests {
         let mut all = Vec::new();
         server.read_to_end(&mut all).unwrap();
         assert_eq!(all, b"the first part, ");
+    }
+
+    /// A head that waits, stale bytes where the body is to be read to, and the body that is lent instead.
+    fn lent(socket: &mut Socket, length: usize) -> (Buffer, bool) {
+        put(socket, b"head");
+        socket.buffers().output().fill(b'?');
+        let mut buffer = Buffer::new(length);
+        buffer.free(length).fill(b'b');
+        buffer.grow(length);
+        let is_lent = lend(socket.buffers().tmp_and_output().1, &buffer.share(length));
+        (buffer, is_lent)
+    }
+
+    /// Everything that was ever sent.
+    fn sent(socket: Socket, mut server: TcpStream) -> Vec<u8> {
+        drop(socket);
+        let mut all = Vec::new();
+        server.read_to_end(&mut all).unwrap();
+        all
+    }
+
+    #[test]
+    fn what_is_lent_is_sent_at_once_and_given_back() {
+        let (mut socket, server) = pair();
+        let call = Call::begin();
+        let (mut buffer, is_lent) = lent(&mut socket, LENT);
+        assert!(is_lent);
+        socket.transmit_output(LENT, NextTimeout::default()).unwrap();
+        buffer.consume(LENT);
+        assert!(!call.is_cut() && call.has_left() && !socket.store.has_pending());
+        assert_eq!(sent(socket, server), [&b"head"[..], &[b'b'; LENT]].concat());
+    }
+
+    #[test]
+    fn little_is_not_lent_and_nothing_twice_or_to_another_buffer() {
+        let (mut socket, _server) = pair();
+        let (buffer, is_lent) = lent(&mut socket, LENT - 1);
+        assert!(!is_lent && !lend(socket.buffers().output(), &buffer.share(LENT - 1)));
+        let (buffer, is_lent) = lent(&mut socket, LENT);
+        assert!(is_lent && !lend(socket.buffers().output(), &buffer.share(LENT)));
+        let output = socket.buffers().tmp_and_output().1;
+        assert!(!lend(&output[1..], &buffer.share(LENT)), "another place");
+        assert!(!lend(socket.buffers().output(), &buffer.share(LENT)), "the offer is gone");
+    }
+
+    #[test]
+    fn of_a_piece_that_is_not_what_was_lent_nothing_leaves() {
+        for amount in [1, LENT - 1, LENT + 1] {
+            let (mut socket, server) = pair();
+            let call = Call::begin();
+            let (mut buffer, _) = lent(&mut socket, LENT);
+            socket.transmit_output(amount, NextTimeout::default()).unwrap();
+            buffer.consume(LENT);
+            assert!(call.is_cut() && !call.has_left() && has_ended() && !socket.is_open());
+            socket.transmit_output(10, NextTimeout::default()).unwrap();
+            assert!(socket.cause.is_some());
+            assert_eq!(sent(socket, server), b"");
+        }
+    }
+
+    #[test]
+    fn what_was_lent_is_given_back_by_whatever_comes_next() {
+        let (mut socket, _server) = pair();
+        {
+            let _call = Call::begin();
+            let (mut buffer, _) = lent(&mut socket, LENT);
+            socket.buffers().tmp_and_output();
+            buffer.consume(1);
+        }
+        let mut buffer = {
+            let _call = Call::begin();
+            lent(&mut socket, LENT).0
+        };
+        buffer.consume(1);
+        let outer = Call::begin();
+        let (mut buffer, _) = lent(&mut socket, LENT);
+        {
+            let _inner = Call::begin();
+            assert!(take_loan().is_none(), "it is not the inner call's");
+        }
+        note(|call| call.ended = true);
+        socket.transmit_output(LENT, NextTimeout::default()).unwrap();
+        buffer.consume(1);
+        assert!(outer.is_cut());
+    }
+
+    #[test]
+    fn a_loan_is_cut_where_the_connection_breaks() {
+        let (mut socket, _server) = pair();
+        let call = Call::begin();
+        let (mut buffer, _) = lent(&mut socket, LENT);
+        socket.stream.shutdown(Shutdown::Both).unwrap();
+        socket.transmit_output(LENT, NextTimeout::default()).unwrap();
+        buffer.consume(LENT);
+        assert!(call.is_cut() && !call.has_left() && socket.cause.is_some());
+    }
+
+    #[test]
+    fn what_is_left_of_a_loan_when_an_answer_is_seen_is_discarded() {
+        let (mut socket, mut server) = pair();
+        let call = Call::begin();
+        server.write_all(b"HTTP/1.1 403 No\r\n\r\n").unwrap();
+        let (mut buffer, _) = lent(&mut socket, LENT);
+        socket.transmit_output(LENT, NextTimeout::default()).unwrap();
+        buffer.consume(LENT);
+        assert!(call.is_cut() && call.has_left() && has_ended());
+        assert!(socket.await_input(NextTimeout::default()).unwrap());
+        assert_eq!(sent(socket, server), b"head");
     }
 
     #[test]
