@@ -293,10 +293,15 @@ impl Stream {
 
     /// The bytes whose fate is not known, as positions.
     pub(super) fn in_doubt(&self) -> Option<Range<u64>> {
-        if self.resumed && !self.buffer.is_empty() {
-            return Some(self.confirmed.position..self.end());
-        }
-        self.chunk.as_ref().filter(|chunk| chunk.is_open()).map(|chunk| chunk.start.position..chunk.end())
+        let (start, end) = match &self.chunk {
+            Some(chunk) if chunk.is_open() => (chunk.start.position, chunk.end()),
+            // Its fate is known; that of what is behind it may not be.
+            Some(chunk) => (chunk.end(), chunk.end()),
+            None => (self.confirmed.position, self.confirmed.position),
+        };
+        // All that an earlier life may have sent.
+        let end = if self.resumed { self.end() } else { end };
+        (start < end).then_some(start..end)
     }
 
     /// Settles what is pending, then accepts the object as it is now. Until both are done nothing is accepted.
@@ -313,8 +318,11 @@ impl Stream {
             return Ok(());
         }
         let settled = settled.and_then(|landed| match self.look() {
-            // An earlier life's, for all that is known, and to be recognised: not to be stepped over.
-            Ok((end, _)) if self.resumed && end.position > self.confirmed.position + landed as u64 => Err(untold()),
+            // An earlier life's, for all that is known, and to be recognised: not to be stepped over. What is pending is
+            // in, all of it.
+            Ok((end, _)) if self.resumed && end.position > self.confirmed.position + landed as u64 => {
+                Err(untold().with_outcome(Outcome::Applied))
+            }
             Ok(seen) => Ok((landed, seen)),
             // The question failed, but what was pending is as it was told, or as it was found on the way.
             Err(error) => Err(match &told {
