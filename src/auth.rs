@@ -287,6 +287,13 @@ impl Credentials {
     }
 
     /// The same with a security token; an empty one means none.
+    ///
+    /// ```
+    /// use oss_append::Credentials;
+    ///
+    /// let temporary = Credentials::new("STS.example", "<secret>").with_token("<token>");
+    /// assert_eq!(temporary, Credentials::new("STS.example", "<secret>").with_token(" <token>\n"));
+    /// ```
     #[must_use]
     pub fn with_token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(trimmed(token)).filter(|token| !token.is_empty());

@@ -166,6 +166,25 @@ pub enum Operation {
 }
 
 /// What became of an append that met trouble.
+///
+/// ```
+/// # use oss_append::testing::{FakeOss, Fault};
+/// use oss_append::{Event, Verdict};
+/// use std::sync::{Arc, Mutex};
+///
+/// let oss = FakeOss::start()?;
+/// let landed = Arc::new(Mutex::new(0));
+/// let count = Arc::clone(&landed);
+/// let builder = oss.builder("bucket").on_event(move |event| {
+///     if let Event::Settled { verdict: Verdict::Landed, .. } = event {
+///         *count.lock().unwrap() += 1;
+///     }
+/// });
+/// oss.inject(Fault::LoseAnswer);
+/// builder.build()?.append_object("log", 0, "once")?;
+/// assert_eq!(*landed.lock().unwrap(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {

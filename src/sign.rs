@@ -10,6 +10,14 @@ mod v1;
 mod v4;
 
 /// How requests are signed: said with [`BucketBuilder::signature_version`](crate::BucketBuilder::signature_version).
+///
+/// ```
+/// use oss_append::{Auth, Bucket, SignatureVersion};
+///
+/// let builder = Bucket::builder(Auth::new("<id>", "<secret>"), "http://oss-cn-hangzhou.aliyuncs.com", "bucket");
+/// let bucket = builder.signature_version(SignatureVersion::V4).build()?; // as without it
+/// # Ok::<(), oss_append::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SignatureVersion {

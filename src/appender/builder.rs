@@ -40,6 +40,19 @@ pub struct AppenderBuilder {
 }
 
 /// What to do when somebody else appended.
+///
+/// ```
+/// # let oss = oss_append::testing::FakeOss::start()?;
+/// # let bucket = oss.bucket("bucket");
+/// use oss_append::OnConflict;
+/// use std::io::Write;
+///
+/// let mut log = bucket.appender("shared.log").on_conflict(OnConflict::Rebase).open()?;
+/// log.write_all(b"ours\n")?;
+/// oss.append_as_stranger("bucket", "shared.log", b"theirs\n");
+/// assert_eq!(log.finish()?.position, 12); // behind theirs
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum OnConflict {

@@ -48,6 +48,16 @@ pub struct BucketBuilder {
 
 impl Bucket {
     /// Everything that can be set. Nothing is checked before [`build`](BucketBuilder::build).
+    ///
+    /// ```
+    /// use oss_append::{Auth, Bucket};
+    ///
+    /// let bucket = Bucket::builder(Auth::new("<id>", "<secret>"), "http://oss.example.com", "bucket")
+    ///     .region("cn-hangzhou")
+    ///     .attempts(5)
+    ///     .build()?;
+    /// # Ok::<(), oss_append::Error>(())
+    /// ```
     pub fn builder(auth: Auth, endpoint: &str, name: &str) -> BucketBuilder {
         BucketBuilder {
             auth,

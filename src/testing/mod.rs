@@ -309,6 +309,19 @@ impl FakeOss {
     }
 
     /// Listens again, on the same port.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// use oss_append::{ErrorKind, Outcome};
+    ///
+    /// oss.go_away();
+    /// let error = bucket.append_object("log", 0, "text").unwrap_err();
+    /// assert_eq!((error.kind(), error.outcome()), (ErrorKind::Transport, Outcome::NotApplied));
+    /// oss.come_back();
+    /// bucket.append_object("log", 0, "text")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn come_back(&self) {
         self.server.come_back();
     }

@@ -65,6 +65,17 @@ impl FakeOss {
     }
 
     /// Puts an appendable object in the place of whatever is there.
+    ///
+    /// ```
+    /// use oss_append::{ErrorKind, Found, testing::FakeOss};
+    ///
+    /// let oss = FakeOss::start()?;
+    /// let first = oss.bucket("bucket").append_object("log", 0, "ours")?;
+    /// oss.replace_object("bucket", "log", b"else");
+    /// let error = oss.bucket("bucket").append_object("log", &first, "more").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Integrity); // the place fits, the CRC-64 does not
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn replace_object(&self, bucket: &str, key: &str, bytes: &[u8]) {
         self.put(bucket, key, bytes, true);
     }
@@ -89,11 +100,31 @@ impl FakeOss {
     }
 
     /// Removes an object. False if there was none.
+    ///
+    /// ```
+    /// let oss = oss_append::testing::FakeOss::start()?;
+    /// oss.put_object("bucket", "key", b"bytes");
+    /// assert!(oss.delete_object("bucket", "key"));
+    /// assert_eq!(oss.object("bucket", "key"), None);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn delete_object(&self, bucket: &str, key: &str) -> bool {
         self.service().store.remove(bucket, key)
     }
 
     /// Seals an object: appends to it are refused from now on. False if there is none.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// use oss_append::{ErrorKind, Found};
+    ///
+    /// bucket.append_object("log", 0, "all")?;
+    /// assert!(oss.seal("bucket", "log"));
+    /// let error = bucket.append_object("log", 3, "more").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Conflict(Found::Sealed));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn seal(&self, bucket: &str, key: &str) -> bool {
         let mut service = self.service();
         let now = service.now();
@@ -102,6 +133,15 @@ impl FakeOss {
 
     /// Puts an object under a retention rule: it can be neither appended to nor replaced nor deleted by requests.
     /// False if there is none.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// bucket.append_object("log", 0, "kept")?;
+    /// assert!(oss.make_immutable("bucket", "log"));
+    /// assert_eq!(bucket.append_object("log", 4, "more").unwrap_err().code(), Some("FileImmutable"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn make_immutable(&self, bucket: &str, key: &str) -> bool {
         self.service().store.object_mut(bucket, key).map(|object| object.immutable = true).is_some()
     }
@@ -144,11 +184,30 @@ impl FakeOss {
     }
 
     /// Answers carry no CRC any more, as for very old objects.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// oss.without_crc();
+    /// let ours = oss_append::Checkpoint::default().advance("text");
+    /// assert_eq!(bucket.append_object("log", 0, "text")?.checkpoint(), Some(ours)); // by our own sum
+    /// assert_eq!(bucket.head_object("log")?.crc64, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn without_crc(&self) {
         self.service().store.tells_crc = false;
     }
 
     /// Sealing is not opened for this account.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// # let bucket = oss.bucket("bucket");
+    /// oss.without_sealing();
+    /// bucket.append_object("log", 0, "text")?;
+    /// assert_eq!(bucket.seal_append_object("log", 4).unwrap_err().code(), Some("OperationNotSupported"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn without_sealing(&self) {
         self.service().store.sealing = false;
     }
@@ -187,11 +246,34 @@ impl FakeOss {
     }
 
     /// Requests without a signature are good, too.
+    ///
+    /// ```
+    /// use oss_append::{Auth, Bucket, testing::FakeOss};
+    ///
+    /// let oss = FakeOss::start()?;
+    /// oss.create_bucket("bucket");
+    /// oss.allow_anonymous();
+    /// Bucket::new(Auth::anonymous(), &oss.endpoint(), "bucket")?.append_object("log", 0, "by anybody")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn allow_anonymous(&self) {
         self.service().anonymous = true;
     }
 
     /// Knows this key pair from now on.
+    ///
+    /// ```
+    /// use oss_append::{Auth, Bucket, testing::FakeOss};
+    ///
+    /// let oss = FakeOss::start()?;
+    /// oss.create_bucket("bucket");
+    /// oss.add_key("mine", "secret");
+    /// let bucket = Bucket::builder(Auth::new("mine", "secret"), &oss.endpoint(), "bucket").region(oss.region()).build()?;
+    /// bucket.append_object("log", 0, "text")?;
+    /// oss.remove_key("mine");
+    /// assert_eq!(bucket.append_object("log", 4, "more").unwrap_err().code(), Some("InvalidAccessKeyId"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn add_key(&self, id: &str, secret: &str) {
         self.service().keys.insert(id.to_owned(), secret.to_owned());
     }
