@@ -132,7 +132,8 @@ impl Appender {
     }
 
     /// The bytes whose fate is not known, if any, as positions in the object. They are the beginning of
-    /// [`pending`](Self::pending); after [`resume`](AppenderBuilder::resume) all of them, until the first answer.
+    /// [`pending`](Self::pending); after [`resume`](AppenderBuilder::resume) all of them, until the first answer, but
+    /// for a beginning whose fate an error has told.
     ///
     /// ```
     /// use std::io::Write;
