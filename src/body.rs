@@ -3,7 +3,7 @@
 use crate::{
     Progress,
     buffer::Shared,
-    crc64::Crc64,
+    crc64::{self, Crc64},
     error::{Error, ErrorKind, Result},
     wire,
 };
@@ -13,9 +13,6 @@ use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
 };
-
-/// Handed out at once: hashed while the processor's caches still hold them.
-const PIECE: usize = 128 << 10;
 
 /// The bytes of one append.
 ///
@@ -49,7 +46,8 @@ pub struct Body<'b> {
 
 enum Source<'b> {
     Bytes(Cow<'b, [u8]>),
-    Shared(Shared),
+    /// With their CRC, where it was taken when they came.
+    Shared(Shared, Option<u64>),
     /// `summed`: the CRC of its bytes when they were read to be summed, which every attempt must repeat.
     Seekable {
         reader: Box<dyn ReadSeek + 'b>,
@@ -126,8 +124,8 @@ impl<'b> Body<'b> {
         Self::seekable(Box::new(reader)).unwrap_or_else(Self::failed)
     }
 
-    pub(crate) fn shared(bytes: Shared) -> Self {
-        Self { source: Source::Shared(bytes) }
+    pub(crate) fn shared(bytes: Shared, crc64: Option<u64>) -> Self {
+        Self { source: Source::Shared(bytes, crc64) }
     }
 
     /// So much of a file, from there on.
@@ -169,7 +167,7 @@ impl<'b> Body<'b> {
     pub(crate) fn length(&self) -> Option<u64> {
         match &self.source {
             Source::Bytes(bytes) => Some(bytes.len() as u64),
-            Source::Shared(bytes) => Some(bytes.len() as u64),
+            Source::Shared(bytes, _) => Some(bytes.len() as u64),
             Source::Seekable { length, .. } => Some(*length),
             Source::Once { length, .. } => *length,
             Source::Failed(_) => None,
@@ -185,7 +183,7 @@ impl<'b> Body<'b> {
     pub(crate) fn bytes(&self) -> Option<&[u8]> {
         match &self.source {
             Source::Bytes(bytes) => Some(bytes),
-            Source::Shared(bytes) => Some(bytes),
+            Source::Shared(bytes, _) => Some(bytes),
             _ => None,
         }
     }
@@ -207,7 +205,7 @@ impl<'b> Body<'b> {
         let mut md5 = Md5::new();
         match &self.source {
             Source::Bytes(bytes) => md5.update(bytes),
-            Source::Shared(bytes) => md5.update(&**bytes),
+            Source::Shared(bytes, _) => md5.update(&**bytes),
             Source::Once { .. } => {
                 return Err(Error::invalid_input(
                     "content_md5 needs bytes that can be read twice, and this body can be read only once: read it \
@@ -239,11 +237,15 @@ impl<'b> Body<'b> {
         progress: Option<&'a (dyn Fn(Progress) + Send + Sync)>,
     ) -> Result<Exact<'a>> {
         let length = self.length();
+        let mut known = None;
         let (reader, same_as, look_ahead) = match &mut self.source {
             Source::Failed(error) => return Err(error.clone()),
             // They cannot change, so they need no second look.
             Source::Bytes(bytes) => (Reader::Bytes(bytes), None, false),
-            Source::Shared(bytes) => (Reader::Shared(bytes.clone()), None, false),
+            Source::Shared(bytes, crc64) => {
+                known = *crc64;
+                (Reader::Shared(bytes.clone()), None, false)
+            }
             Source::Seekable { reader, start, summed, .. } => {
                 reader.seek(SeekFrom::Start(*start)).map_err(|cause| failed_midway(0, cause))?;
                 (Reader::Stream { reader: &mut **reader, touched: None }, same_as.or(*summed), false)
@@ -262,6 +264,7 @@ impl<'b> Body<'b> {
             taken: 0,
             whole: false,
             cut: false,
+            known,
             crc: Crc64::new(),
             fault: None,
         })
@@ -282,6 +285,8 @@ pub(crate) struct Exact<'a> {
     taken: u64,
     whole: bool,
     cut: bool,
+    /// The CRC of all bytes, where it was known before. What is handed out is not summed then.
+    known: Option<u64>,
     crc: Crc64,
     fault: Option<Error>,
 }
@@ -314,9 +319,9 @@ impl Exact<'_> {
         self.taken = if some_left { self.taken } else { 0 };
     }
 
-    /// CRC of the bytes handed out.
+    /// CRC of the bytes, once all were handed out.
     pub(crate) fn crc64(&self) -> u64 {
-        self.crc.value()
+        self.known.unwrap_or_else(|| self.crc.value())
     }
 
     /// The source's own failure, which must not be mistaken for the network's.
@@ -353,13 +358,15 @@ impl Exact<'_> {
         if !wire::lend(buffer, &lent) {
             return 0;
         }
-        self.crc.update(&lent);
+        if self.known.is_none() {
+            self.crc.update(&lent);
+        }
         *bytes = rest;
         lent.len()
     }
 
     fn copy(&mut self, buffer: &mut [u8], length: u64) -> Result<usize> {
-        let piece = buffer.len().min(PIECE);
+        let piece = buffer.len().min(crc64::PIECE);
         let wanted = usize::try_from(length - self.taken).map_or(piece, |left| left.min(piece));
         let buffer = &mut buffer[..wanted];
         let mut filled = 0;
@@ -373,7 +380,9 @@ impl Exact<'_> {
                 read => filled += read,
             }
         }
-        self.crc.update(buffer);
+        if self.known.is_none() {
+            self.crc.update(buffer);
+        }
         Ok(filled)
     }
 
@@ -603,7 +612,7 @@ mod tests {
             assert!(error.is_none() && exact.is_whole());
             assert_eq!(all, text.as_bytes());
             assert_eq!(exact.taken(), 1000);
-            assert_eq!(exact.crc64(), crate::crc64::of(text.as_bytes()));
+            assert_eq!(exact.crc64(), crc64::of(text.as_bytes()));
             assert!(length.is_none_or(|length| length == 1000));
         }
     }
@@ -627,14 +636,14 @@ mod tests {
     #[test]
     fn a_source_that_changed_is_noticed_before_its_last_byte_is_handed_out() {
         let mut body = Body::from_seekable(Cursor::new(b"abcdef"));
-        let other = Some(crate::crc64::of(b"abcdeF"));
+        let other = Some(crc64::of(b"abcdeF"));
         let mut exact = body.attempt(other, ROOM, None).unwrap();
         let (all, error) = drain(&mut exact, 4);
         assert_eq!(all, b"abcd");
         assert!(error.is_some() && !exact.is_whole());
         assert_eq!(exact.take_fault().unwrap().to_string(), "the body is not what it was at the first attempt");
 
-        let same = Some(crate::crc64::of(b"abcdef"));
+        let same = Some(crc64::of(b"abcdef"));
         assert!(drain(&mut body.attempt(same, ROOM, None).unwrap(), 4).1.is_none());
     }
 

@@ -8,6 +8,9 @@ use std::fmt;
 
 use crc64fast::Digest;
 
+/// So much is summed at once, right after it was copied or read: while the processor's caches still hold it.
+pub(crate) const PIECE: usize = 128 << 10;
+
 /// The CRC of bytes that come one after the other.
 #[derive(Clone, Default)]
 pub(crate) struct Crc64(Digest);

@@ -7,7 +7,7 @@ use crate::{
     ask::{Ask, Seen},
     body::{read_some, too_large},
     buffer::Buffer,
-    clock, endpoint,
+    clock, crc64, endpoint,
     error::{Error, ErrorKind, Found, Outcome, Result},
     event::Event,
     options::Headers,
@@ -98,7 +98,7 @@ impl Stream {
                     // Others filled the object meanwhile. An empty read would look like the reader's end.
                     continue;
                 }
-                let read = read_some(reader, self.buffer.free(room))?;
+                let read = read_some(reader, self.buffer.free(room.min(crc64::PIECE)))?;
                 self.buffer.grow(read);
                 self.note_age();
                 read
@@ -221,8 +221,8 @@ impl Stream {
     fn deliver(&mut self, mut chunk: Chunk) -> Result<()> {
         self.reported = true;
         let run = AssertUnwindSafe(|| {
-            let bytes = self.buffer.share(length_of(&chunk));
-            self.append().run_untold(&mut chunk, &mut Body::shared(bytes))
+            let mut body = self.body(length_of(&chunk));
+            self.append().run_untold(&mut chunk, &mut body)
         });
         // A provider, a callback or a hook may panic in there, and the chunk is then where it had come to.
         let ended = catch_unwind(run);
@@ -286,7 +286,13 @@ impl Stream {
         }
         let pending = self.buffer.len();
         let mut chunk = Chunk::new(self.confirmed.into(), Some(pending as u64));
-        self.append().try_once(&mut chunk, &mut Body::shared(self.buffer.share(pending)));
+        let mut body = self.body(pending);
+        self.append().try_once(&mut chunk, &mut body);
+    }
+
+    fn body(&mut self, bytes: usize) -> Body<'static> {
+        let crc64 = self.buffer.crc64_of_first(bytes);
+        Body::shared(self.buffer.share(bytes), crc64)
     }
 
     // ---- the object ----------------------------------------------------------------------------------------------
