@@ -6,7 +6,11 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use oss_append::{Appender, Credentials, internal, testing::FakeOss};
-use std::{hint::black_box, io::Write};
+use std::{
+    fs::File,
+    hint::black_box,
+    io::{Read, Write},
+};
 
 const DENIED: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>\n  <Code>AccessDenied</Code>\n  \
     <Message>You have no right to access this object.</Message>\n  <RequestId>534B371674E88A4D8906008B</RequestId>\n  \
@@ -70,6 +74,31 @@ fn write(c: &mut Criterion) {
     group.finish();
 }
 
+/// What `resumable_append` pays to know that an object is the file's beginning, beside a plain read of the file, which
+/// the system holds in memory.
+fn prefix(c: &mut Criterion) {
+    const BYTES: usize = 256 << 20;
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    let path = folder.path().join("file");
+    std::fs::write(&path, vec![7; BYTES]).expect("there is room");
+    let oss = FakeOss::start().expect("loopback is there");
+    oss.keep_no_bytes();
+    let bucket = oss.bucket("bucket");
+    bucket.resumable_append("log", &path).expect("it is new");
+    let mut group = c.benchmark_group("file");
+    group.throughput(Throughput::Bytes(BYTES as u64)).sample_size(20);
+    group.bench_function("plain read", |b| {
+        b.iter(|| {
+            let (mut file, mut piece) = (File::open(&path).expect("it is there"), vec![0; 256 << 10]);
+            while file.read(black_box(&mut piece)).expect("it can be read") > 0 {}
+        });
+    });
+    group.bench_function("read and compared by resumable_append", |b| {
+        b.iter(|| assert_eq!(bucket.resumable_append("log", &path).expect("it is the same").sent, 0));
+    });
+    group.finish();
+}
+
 fn fill(mut appender: Appender, record: &[u8], times: usize) -> Vec<u8> {
     for _ in 0..times {
         appender.write_all(black_box(record)).expect("there is room");
@@ -77,5 +106,5 @@ fn fill(mut appender: Appender, record: &[u8], times: usize) -> Vec<u8> {
     appender.into_parts().1
 }
 
-criterion_group!(benches, crc64, request, response, write);
+criterion_group!(benches, crc64, request, response, write, prefix);
 criterion_main!(benches);
