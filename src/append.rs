@@ -488,7 +488,7 @@ impl Append<'_> {
             request = request.header(name.clone(), value.clone());
         }
         if let Some(md5) = &chunk.content_md5 {
-            request = request.header(CONTENT_MD5, md5);
+            request = request.header(CONTENT_MD5, md5.clone());
         }
         if self.creates && chunk.position() == 0 {
             for (name, value) in &self.headers.creating {

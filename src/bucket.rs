@@ -362,7 +362,7 @@ impl ObjectMeta {
     pub(crate) fn from_answer(answer: &Answer, length: Option<u64>) -> Result<Self> {
         let missing = || Error::new(ErrorKind::Protocol, "the answer has no length").with_refusal(answer.refusal());
         let meta = answer.headers.iter().filter_map(|(name, value)| {
-            name.strip_prefix(X_OSS_META_PREFIX).map(|name| (name.to_owned(), value.clone()))
+            name.strip_prefix(X_OSS_META_PREFIX).map(|name| (name.to_owned(), value.to_owned()))
         });
         let length = length.or_else(|| answer.number("content-length")).ok_or_else(missing)?;
         Ok(Self {

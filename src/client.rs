@@ -10,7 +10,7 @@ use crate::{
     request::{Method, Request},
     response::Answer,
     retry::Policy,
-    sign::{self, SignatureVersion},
+    sign::{self, Signer},
     transport::{Incoming, Lost, Sent, Transport},
 };
 use std::{io::Read, time::Duration};
@@ -20,7 +20,7 @@ use std::{io::Read, time::Duration};
 pub(crate) struct Client {
     pub(crate) auth: Auth,
     pub(crate) endpoint: Endpoint,
-    pub(crate) signature: SignatureVersion,
+    pub(crate) signer: Signer,
     pub(crate) transport: Transport,
     pub(crate) clock: Clock,
     pub(crate) policy: Policy,
@@ -166,7 +166,7 @@ impl Client {
     fn sign(&self, request: &mut Request) -> Result<String> {
         if let Some(credentials) = self.auth.credentials()? {
             let (bucket, region) = (self.endpoint.bucket(), self.endpoint.region());
-            sign::sign(request, self.signature, bucket, &credentials, region, self.clock.now());
+            self.signer.sign(request, bucket, &credentials, region, self.clock.now());
         }
         Ok(self.endpoint.url(&request.key, &request.query_text()))
     }

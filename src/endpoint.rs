@@ -161,12 +161,19 @@ pub(crate) fn escape_query(text: &str, into: &mut String) {
 }
 
 fn escape(text: &str, keep_slash: bool, into: &mut String) {
-    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || (keep_slash && byte == b'/') {
-            into.push(char::from(byte));
-        } else {
-            into.extend(['%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let stays = |byte| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => true,
+        _ => keep_slash && byte == b'/',
+    };
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        let (plain, behind) = rest.split_at(rest.iter().position(|byte| !stays(*byte)).unwrap_or(rest.len()));
+        into.push_str(std::str::from_utf8(plain).expect("ASCII stays, and nothing else"));
+        rest = behind;
+        if let Some((byte, behind)) = rest.split_first() {
+            into.extend(['%', char::from(HEX[usize::from(byte >> 4)]), char::from(HEX[usize::from(byte & 15)])]);
+            rest = behind;
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     request::{Method, Request},
     response::Answer,
-    sign,
+    sign::Signer,
 };
 
 pub fn crc64(bytes: &[u8]) -> u64 {
@@ -50,11 +50,12 @@ pub fn signed_append(key: &str, position: u64, credentials: &Credentials, time: 
         .query("append", "")
         .query("position", position.to_string())
         .header("content-type", "application/octet-stream");
-    sign::sign(&mut request, SignatureVersion::V4, "bucket", credentials, "cn-hangzhou", time);
+    Signer::new(SignatureVersion::V4).sign(&mut request, "bucket", credentials, "cn-hangzhou", time);
     request.value("authorization").unwrap_or_default().to_owned()
 }
 
 /// What an answer that is no success is taken for.
 pub fn refusal(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Error {
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     Answer { status, headers, body }.error()
 }

@@ -13,7 +13,7 @@ pub(crate) struct Request {
     /// Unescaped, in the order they are sent. An empty value is the bare name.
     pub(crate) query: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// Names in lower case and once each, values without blanks around them: as they are sent, so they are signed.
-    pub(crate) headers: Vec<(Cow<'static, str>, String)>,
+    pub(crate) headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +38,14 @@ impl Request {
     }
 
     /// Sets a header; the last value given for a name is the one sent.
-    pub(crate) fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+    pub(crate) fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
         let (mut name, mut value) = (name.into(), value.into());
         if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             name.to_mut().make_ascii_lowercase();
         }
         let trimmed = value.trim_matches([' ', '\t']);
         if trimmed.len() < value.len() {
-            value = trimmed.to_owned();
+            value = trimmed.to_owned().into();
         }
         match self.headers.iter_mut().find(|(known, _)| *known == name) {
             Some((_, old)) => *old = value,
@@ -56,12 +56,12 @@ impl Request {
 
     /// What a header is set to.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref())
     }
 
     /// The query as it stands in the request line, without the question mark: `append&position=0`.
     pub(crate) fn query_text(&self) -> String {
-        let mut text = String::new();
+        let mut text = String::with_capacity(self.query.iter().map(|(name, value)| name.len() + value.len() + 2).sum());
         for (name, value) in &self.query {
             if !text.is_empty() {
                 text.push('&');
@@ -82,7 +82,7 @@ impl fmt::Debug for Request {
             AUTHORIZATION | X_OSS_SECURITY_TOKEN => (name, "***"),
             _ => (name, value),
         };
-        let headers: Vec<_> = self.headers.iter().map(|(name, value)| shown((name.as_ref(), value.as_str()))).collect();
+        let headers: Vec<_> = self.headers.iter().map(|(name, value)| shown((name.as_ref(), value.as_ref()))).collect();
         f.debug_struct("Request")
             .field("method", &self.method)
             .field("key", &self.key)
@@ -177,6 +177,6 @@ mod tests {
     }
 
     fn headers(request: &Request) -> Vec<(&str, &str)> {
-        request.headers.iter().map(|(name, value)| (name.as_ref(), value.as_str())).collect()
+        request.headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect()
     }
 }

@@ -1,9 +1,10 @@
-//! Signing: a pure function of request, credentials, region and time.
+//! Signing: its outcome depends on request, credentials, region and time, and on nothing else.
 
 use crate::{
     auth::Credentials,
     request::{AUTHORIZATION, Request, X_OSS_SECURITY_TOKEN},
 };
+use std::fmt;
 
 #[cfg(feature = "sign-v1")]
 mod v1;
@@ -43,28 +44,40 @@ impl SignatureVersion {
     }
 }
 
-/// Adds the time, the security token (if there is one) and `authorization`, instead of those of an earlier attempt. The
-/// time is in seconds since 1970.
-///
-/// `bucket` is signed even where the host name carries it.
-pub(crate) fn sign(
-    request: &mut Request,
+/// Signs by one version.
+pub(crate) struct Signer {
     version: SignatureVersion,
-    bucket: &str,
-    credentials: &Credentials,
-    region: &str,
-    time: u64,
-) {
-    request.headers.retain(|(name, _)| ![X_OSS_SECURITY_TOKEN, AUTHORIZATION].contains(&name.as_ref()));
-    if let Some(token) = credentials.token() {
-        request.headers.push((X_OSS_SECURITY_TOKEN.into(), token.to_owned()));
+    last_key: v4::LastKey,
+}
+
+impl Signer {
+    pub(crate) fn new(version: SignatureVersion) -> Self {
+        Self { version, last_key: v4::LastKey::default() }
     }
-    let authorization = match version {
-        #[cfg(feature = "sign-v1")]
-        SignatureVersion::V1 => v1::authorize(request, bucket, credentials, time),
-        SignatureVersion::V4 => v4::authorize(request, bucket, credentials, region, time),
-    };
-    request.headers.push((AUTHORIZATION.into(), authorization));
+
+    /// Adds the time, the security token (if there is one) and `authorization`, instead of those of an earlier attempt.
+    /// The time is in seconds since 1970.
+    ///
+    /// `bucket` is signed even where the host name carries it.
+    pub(crate) fn sign(&self, request: &mut Request, bucket: &str, credentials: &Credentials, region: &str, time: u64) {
+        request.headers.retain(|(name, _)| ![X_OSS_SECURITY_TOKEN, AUTHORIZATION].contains(&name.as_ref()));
+        if let Some(token) = credentials.token() {
+            request.headers.push((X_OSS_SECURITY_TOKEN.into(), token.to_owned().into()));
+        }
+        let authorization = match self.version {
+            #[cfg(feature = "sign-v1")]
+            SignatureVersion::V1 => v1::authorize(request, bucket, credentials, time),
+            SignatureVersion::V4 => v4::authorize(request, bucket, credentials, region, time, &self.last_key),
+        };
+        request.headers.push((AUTHORIZATION.into(), authorization.into()));
+    }
+}
+
+impl fmt::Debug for Signer {
+    /// Never the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Signer").field(&self.version).finish()
+    }
 }
 
 /// Was the request signed with these credentials?
@@ -80,4 +93,16 @@ fn key_id(authorization: &str) -> Option<&str> {
         return Some(id);
     }
     v4::key_id(authorization)
+}
+
+#[cfg(test)]
+fn sign(
+    request: &mut Request,
+    version: SignatureVersion,
+    bucket: &str,
+    credentials: &Credentials,
+    region: &str,
+    time: u64,
+) {
+    Signer::new(version).sign(request, bucket, credentials, region, time);
 }

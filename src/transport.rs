@@ -148,7 +148,7 @@ impl Transport {
         let mut outgoing = Outgoing { body, skipped: 0 };
         let mut builder = http::Request::builder().method(request.method.as_str()).uri(url);
         for (name, value) in &request.headers {
-            builder = builder.header(name.as_ref(), value.as_str());
+            builder = builder.header(name.as_ref(), value.as_ref());
         }
         let response = match length {
             _ if request.method != Method::Post => self.agent.run(builder.body(SendBody::none())?),
@@ -166,10 +166,8 @@ impl Transport {
             outgoing.body.cut_short(call.has_left());
         }
         let (head, body) = response?.into_parts();
-        let headers = head.headers.iter().map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).trim().to_owned())
-        });
-        let answer = Answer { status: head.status.as_u16(), headers: headers.collect(), body: Vec::new() };
+        let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes().trim_ascii())).collect();
+        let answer = Answer { status: head.status.as_u16(), headers, body: Vec::new() };
         Ok((answer, Incoming(Box::new(body.into_with_config().reader()))))
     }
 

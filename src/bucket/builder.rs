@@ -10,7 +10,7 @@ use crate::{
     event::{Event, Hook},
     proxy::ProxyChoice,
     retry::Policy,
-    sign::SignatureVersion,
+    sign::{SignatureVersion, Signer},
     tls,
     transport::{Settings, Transport},
 };
@@ -358,7 +358,7 @@ impl BucketBuilder {
         let client = Client {
             auth: self.auth,
             endpoint,
-            signature: self.signature,
+            signer: Signer::new(self.signature),
             transport,
             clock: Clock::default(),
             policy: self.policy,

@@ -54,7 +54,7 @@ impl Web {
     ) -> Result<Answer, Lost> {
         let mut request = Request::new(method, path);
         for (name, value) in headers {
-            request = request.header(*name, *value);
+            request = request.header(*name, (*value).to_owned());
         }
         let mut body = Body::from(body);
         let lost = |error| Lost { sent: crate::transport::Sent::Nothing, error };

@@ -14,7 +14,7 @@ use crate::{
 pub(super) fn authorize(request: &mut Request, bucket: &str, credentials: &Credentials, time: u64) -> String {
     let date = clock::http_date(time);
     request.headers.retain(|(name, _)| name != DATE);
-    request.headers.push((DATE.into(), date.clone()));
+    request.headers.push((DATE.into(), date.clone().into()));
 
     let text = string_to_sign(request.method.as_str(), bucket, request, &date);
     [SCHEME, credentials.id(), ":", &signature(credentials.secret(), &text)].concat()
@@ -36,7 +36,7 @@ fn string_to_sign(method: &str, bucket: &str, request: &Request, date: &str) -> 
     let line = |name| request.value(name).unwrap_or_default();
     let mut text = [method, line(CONTENT_MD5), line(CONTENT_TYPE), date, ""].join("\n");
 
-    let headers = request.headers.iter().map(|(name, value)| (name.as_ref(), value.as_str()));
+    let headers = request.headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
     let mut headers: Vec<_> = headers.filter(|(name, _)| name.starts_with(OF_THE_SERVICE)).collect();
     headers.sort_unstable();
     for (name, value) in headers {
@@ -86,7 +86,7 @@ mod tests {
         for vector in vectors() {
             let mut request = vector.request(Method::Post);
             if let Some(token) = vector["token"].as_str() {
-                request = request.header("x-oss-security-token", token);
+                request = request.header("x-oss-security-token", token.to_owned());
             }
             let text = string_to_sign(vector.text("method"), vector.text("bucket"), &request, vector.text("date"));
             assert_eq!(text, vector["string_to_sign"], "{}", vector["name"]);
@@ -208,7 +208,7 @@ mod tests {
                 request = request.query(pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap().to_owned());
             }
             for (name, value) in self["headers"].as_object().unwrap() {
-                request = request.header(name.clone(), value.as_str().unwrap());
+                request = request.header(name.clone(), value.as_str().unwrap().to_owned());
             }
             request
         }

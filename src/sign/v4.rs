@@ -3,6 +3,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use std::sync::{Mutex, PoisonError};
 
 use crate::{
     auth::Credentials,
@@ -18,18 +19,19 @@ pub(super) fn authorize(
     credentials: &Credentials,
     region: &str,
     time: u64,
+    last_key: &LastKey,
 ) -> String {
     let timestamp = clock::timestamp(time);
     let date = &timestamp[..8];
     let scope = [date, region, PRODUCT, TERMINATOR].join("/");
 
     request.headers.retain(|(name, _)| ![X_OSS_DATE, X_OSS_CONTENT_SHA256].contains(&name.as_ref()));
-    request.headers.push((X_OSS_DATE.into(), timestamp.clone()));
-    request.headers.push((X_OSS_CONTENT_SHA256.into(), PAYLOAD.to_owned()));
+    request.headers.push((X_OSS_DATE.into(), timestamp.clone().into()));
+    request.headers.push((X_OSS_CONTENT_SHA256.into(), PAYLOAD.into()));
 
     let canonical = canonical_request(request.method.as_str(), bucket, request, &[]);
     let text = string_to_sign(&timestamp, &scope, &canonical);
-    let signature = signature(&signing_key(credentials.secret(), date, region), &text);
+    let signature = signature(last_key.or_another(credentials.secret(), date, region), &text);
     [ALGORITHM, " Credential=", credentials.id(), "/", &scope, ",Signature=", &signature].concat()
 }
 
@@ -58,7 +60,7 @@ fn canonical_request(method: &str, bucket: &str, request: &Request, additional: 
     canonical_query(request, &mut text);
     text.push('\n');
 
-    let headers = request.headers.iter().map(|(name, value)| (name.as_ref(), value.as_str()));
+    let headers = request.headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
     let mut signed: Vec<_> = headers.filter(|(name, _)| always_signed(name) || additional.contains(name)).collect();
     signed.sort_unstable();
     for (name, value) in &signed {
@@ -75,8 +77,8 @@ fn canonical_request(method: &str, bucket: &str, request: &Request, additional: 
 
 /// Sorted by the escaped name, which is another order than that of the names: `|` comes after `p`, `%7C` before.
 fn canonical_query(request: &Request, text: &mut String) {
-    let escaped = |name| {
-        let mut text = String::new();
+    let escaped = |name: &str| {
+        let mut text = String::with_capacity(name.len());
         escape_query(name, &mut text);
         text
     };
@@ -99,25 +101,57 @@ fn string_to_sign(timestamp: &str, scope: &str, canonical_request: &str) -> Stri
     [ALGORITHM, timestamp, scope, &hex(&Sha256::digest(canonical_request))].join("\n")
 }
 
-/// A microsecond, where an append takes fifty: not worth a cache of secrets.
-fn signing_key(secret: &str, date: &str, region: &str) -> [u8; 32] {
-    let key = hmac(["aliyun_v4", secret].concat().as_bytes(), date);
-    [region, PRODUCT, TERMINATOR].iter().fold(key, |key, part| hmac(&key, part))
+/// The signing key that was derived last. Deriving it costs four times what signing with it does, and it is good for all
+/// requests of a day.
+#[derive(Default)]
+pub(super) struct LastKey(Mutex<Option<Derived>>);
+
+struct Derived {
+    /// Secret, date and region.
+    from: [String; 3],
+    key: Hmac<Sha256>,
 }
 
-fn signature(key: &[u8; 32], string_to_sign: &str) -> String {
+impl LastKey {
+    /// A key for these: that one, if it is.
+    fn or_another(&self, secret: &str, date: &str, region: &str) -> Hmac<Sha256> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = [secret, date, region];
+        if let Some(derived) = last.as_ref().filter(|derived| derived.from == from) {
+            return derived.key.clone();
+        }
+        let key = keyed(&signing_key(secret, date, region));
+        *last = Some(Derived { from: from.map(str::to_owned), key: key.clone() });
+        key
+    }
+}
+
+fn signing_key(secret: &str, date: &str, region: &str) -> [u8; 32] {
+    let key = hmac(keyed(["aliyun_v4", secret].concat().as_bytes()), date);
+    [region, PRODUCT, TERMINATOR].iter().fold(key, |key, part| hmac(keyed(&key), part))
+}
+
+fn signature(key: Hmac<Sha256>, string_to_sign: &str) -> String {
     hex(&hmac(key, string_to_sign))
 }
 
-fn hmac(key: &[u8], text: &str) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    mac.update(text.as_bytes());
-    mac.finalize().into_bytes().into()
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
+}
+
+fn hmac(mut key: Hmac<Sha256>, text: &str) -> [u8; 32] {
+    key.update(text.as_bytes());
+    key.finalize().into_bytes().into()
 }
 
 fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -159,10 +193,23 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_kept_for_its_secret_date_and_region_alone() {
+        let last = LastKey::default();
+        let (one, two) = (["secret", "20251201", "cn-hangzhou"], ["secret2", "20251202", "cn-beijing"]);
+        let signed = |last: &LastKey, [secret, date, region]: [&str; 3]| {
+            hex(&hmac(last.or_another(secret, date, region), "text"))
+        };
+        for mask in [0, 0, 1, 0, 2, 2, 4, 7, 3, 0] {
+            let of = std::array::from_fn(|i| if mask >> i & 1 == 1 { two[i] } else { one[i] });
+            assert_eq!(signed(&last, of), signed(&LastKey::default(), of));
+        }
+    }
+
+    #[test]
     fn signatures_are_those_of_the_official_clients() {
         for vector in vectors() {
             assert_eq!(
-                signature(&vector.signing_key(), vector.text("string_to_sign")),
+                signature(keyed(&vector.signing_key()), vector.text("string_to_sign")),
                 vector["signature"],
                 "{}",
                 vector["name"]
@@ -285,7 +332,7 @@ mod tests {
                 request = request.query(pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap().to_owned());
             }
             for (name, value) in self["headers"].as_object().unwrap() {
-                request = request.header(name.clone(), value.as_str().unwrap());
+                request = request.header(name.clone(), value.as_str().unwrap().to_owned());
             }
             request
         }
@@ -302,10 +349,10 @@ mod tests {
         fn canonical_request(&self) -> String {
             let mut request = self
                 .request(Method::Post)
-                .header("x-oss-date", self.text("timestamp"))
+                .header("x-oss-date", self.text("timestamp").to_owned())
                 .header("x-oss-content-sha256", "UNSIGNED-PAYLOAD");
             if let Some(token) = self["token"].as_str() {
-                request = request.header("x-oss-security-token", token);
+                request = request.header("x-oss-security-token", token.to_owned());
             }
             let additional = self.additional();
             let additional: Vec<_> = additional.iter().map(String::as_str).collect();
@@ -324,6 +371,6 @@ mod tests {
     }
 
     fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
-        request.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        request.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref())
     }
 }
