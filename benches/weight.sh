@@ -32,7 +32,8 @@ for name in ureq-plain ours-plain ureq-tls ours-tls; do
     cd "$work/$name"
     crates=$(cargo tree -e normal --prefix none --no-dedupe | sort -u | wc -l)
     cargo build --release --quiet --offline
-    after=$(times | awk 'NR == 2 {split($1, u, /[ms]/); split($2, s, /[ms]/); print u[1] * 60 + u[2] + s[1] * 60 + s[2]}')
+    times >"$work/times" # not in a pipe: a subshell has spent nothing yet
+    after=$(awk 'NR == 2 {split($1, u, /[ms]/); split($2, s, /[ms]/); print u[1] * 60 + u[2] + s[1] * 60 + s[2]}' "$work/times")
     spent=$(awk -v all="$after" -v old="${total:-0}" 'BEGIN {printf "%.0f", all - old}')
     total=$after
     size=$(wc -c <"target/release/$name")
