@@ -4,6 +4,7 @@
 
 use crate::{
     Addressing, Credentials, SignatureVersion,
+    auth::ossutil,
     crc64::{self, Crc64},
     endpoint::{self, Endpoint},
     error::{Error, Result},
@@ -58,4 +59,20 @@ pub fn signed_append(key: &str, position: u64, credentials: &Credentials, time: 
 pub fn refusal(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Error {
     let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     Answer { status, headers, body }.error()
+}
+
+/// The keys of one profile in the text of an ossutil file; `None` is anonymous.
+pub fn ossutil_keys(text: &str, profile: Option<&str>) -> Result<Option<Credentials>> {
+    ossutil::keys(text, profile)
+}
+
+/// The keys in a JSON document; `temporary`: with token and expiry.
+#[cfg(feature = "credentials")]
+pub fn document_keys(bytes: &[u8], temporary: bool) -> Result<Credentials> {
+    crate::credentials::read_document(bytes, temporary)
+}
+
+/// Id, secret and token.
+pub fn parts(keys: &Credentials) -> (&str, &str, Option<&str>) {
+    (keys.id(), keys.secret(), keys.token())
 }

@@ -54,7 +54,8 @@ fn read_text(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn keys(text: &str, profile: Option<&str>) -> Result<Option<Credentials>> {
+/// The same of a file's text.
+pub(crate) fn keys(text: &str, profile: Option<&str>) -> Result<Option<Credentials>> {
     let sections = sections(text)?;
     let section = choose(&sections, profile)?;
     let place = || format!("[{}] (line {})", section.name, section.line);

@@ -36,6 +36,13 @@ pub use oidc::OidcRole;
 pub use process::Process;
 pub use uri::Uri;
 
+/// For the fuzz targets: `temporary` asks for token and expiry, too.
+#[cfg(feature = "testing")]
+pub(crate) fn read_document(bytes: &[u8], temporary: bool) -> crate::Result<crate::Credentials> {
+    let needs = if temporary { document::Needs::All } else { document::Needs::Keys };
+    document::Document::parse(bytes)?.credentials(needs)
+}
+
 /// The public types are a [`Cached`] of what fetches; how to fetch is set before it is used.
 macro_rules! provider {
     ($name:ident) => {
