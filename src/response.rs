@@ -99,7 +99,7 @@ impl Answer {
     /// What the service said when it refused.
     pub(crate) fn refusal(&self) -> Refusal {
         let document = Document::of(self);
-        let ec = document.text("EC").or_else(|| self.header(ERROR_CODE).map(printable));
+        let ec = document.text("EC").or_else(|| self.header(ERROR_CODE).filter(|ec| !ec.is_empty()).map(printable));
         let refusal = Refusal {
             status: self.status,
             code: document.text("Code").or_else(|| code_of(self.status, ec.as_deref()).map(str::to_owned)),
@@ -311,6 +311,7 @@ mod tests {
         let spoiled = answer(404, &[("x-oss-err", "!!"), ("x-oss-ec", "0026-00000001")], "");
         assert_eq!(spoiled.refusal().code.as_deref(), Some("NoSuchKey"));
         assert_eq!(answer(404, &[], "").refusal().code, None);
+        assert_eq!(answer(404, &[("x-oss-ec", "")], "").refusal().ec, None);
     }
 
     #[test]
