@@ -53,6 +53,8 @@ mod tell;
 const MOVES: u32 = 16;
 /// Below this a body is sent again as cheaply as its refusal is asked for.
 const SMALL: u64 = 64 << 10;
+/// The refusal's code for an append that is not at the object's end.
+const ELSEWHERE: &str = "PositionNotEqualToLength";
 const WRONG_CRC: &str = "the object's CRC-64 is not what it should be after this append";
 
 /// What stays the same for all attempts of one append.
@@ -103,6 +105,13 @@ pub(crate) struct Landed {
     pub(crate) end: Position,
     /// The service's own answer, if it came.
     pub(crate) answer: Option<Answer>,
+}
+
+/// Where an object ends, as an append of nothing tells it.
+pub(crate) enum End {
+    /// Where it was asked for; with the CRC of the whole object, if that is told.
+    Here(Option<u64>),
+    Elsewhere(u64),
 }
 
 /// How it ended.
@@ -402,7 +411,7 @@ impl Append<'_> {
         }
         let code = error.code().unwrap_or_default();
         match code {
-            "PositionNotEqualToLength" | "FileAlreadyExists" => {
+            ELSEWHERE | "FileAlreadyExists" => {
                 let next = answer.number(response::NEXT_POSITION);
                 // An end before P: no copy of this request can have been let in.
                 chunk.presented |= whole && next.is_none_or(|next| next > chunk.position());
@@ -522,11 +531,18 @@ impl Append<'_> {
     }
 
     /// Does the object end at `position`? An append of nothing tells those who may not read, and changes nothing.
-    pub(crate) fn end_at(&self, position: u64) -> Option<Answer> {
-        let answer = self.append_nothing(Position { position, crc64: None }).ok()?;
-        let there =
-            answer.is_success() && answer.is_from_oss() && answer.number(response::NEXT_POSITION) == Some(position);
-        there.then_some(answer)
+    pub(crate) fn end_at(&self, position: u64) -> Result<End> {
+        let answer = self.append_nothing(Position { position, crc64: None }).map_err(|lost| lost.error)?;
+        let error = answer.error();
+        match answer.number(response::NEXT_POSITION) {
+            Some(next) if next == position && answer.is_success() && answer.is_from_oss() => {
+                Ok(End::Here(answer.number(response::CRC64)))
+            }
+            Some(next) if next != position && answer.is_refusal() && error.code() == Some(ELSEWHERE) => {
+                Ok(End::Elsewhere(next))
+            }
+            _ => Err(error),
+        }
     }
 
     fn append_nothing(&self, at: Position) -> Result<Answer, Lost> {

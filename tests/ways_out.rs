@@ -6,7 +6,9 @@
 mod common;
 
 use common::{BUCKET, KEY, Stage, at, keeps, log, ours, put, says, settled};
-use oss_append::{Auth, Bucket, Credentials, ErrorKind, Event, Found, OnConflict, Outcome, Verdict, testing::Fault};
+use oss_append::{
+    Appender, Auth, Bucket, Credentials, ErrorKind, Event, Found, OnConflict, Outcome, Verdict, testing::Fault,
+};
 use std::{
     io::Write,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -284,6 +286,42 @@ fn a_conflict_before_a_roll_does_not_hide_what_an_earlier_life_has_under_way() {
         stage.oss.object(BUCKET, "next").map(|b| String::from_utf8(b).unwrap())
     );
     assert!(all.matches("record").count() <= 1, "{all}");
+}
+
+/// A resumed stream that rolls, with a key that may only write, and whose object is not what it was.
+fn replaced_unseen() -> (Stage, Appender) {
+    let stage = Stage::with("other");
+    ["HEAD", "GET"].iter().for_each(|method| stage.oss.forbid(method));
+    let mut log = log(&stage.bucket(1)).roll_over(5, |_| "next".into()).resume(at("first")).unwrap();
+    let error = log.write_all(b"record\n").unwrap_err();
+    says(ours(&error), ErrorKind::Conflict(Found::Different), Outcome::Unknown);
+    (stage, log)
+}
+
+#[test]
+fn a_conflict_before_a_roll_is_not_forgotten_where_a_probe_has_no_answer() {
+    let (stage, mut log) = replaced_unseen();
+    stage.oss.inject(Fault::LoseAnswer);
+    log.resync().unwrap_err();
+    says(&log.confirm().unwrap_err(), ErrorKind::Conflict(Found::Different), Outcome::Unknown);
+}
+
+#[test]
+fn nor_where_it_says_that_the_object_is_shorter() {
+    let (stage, mut log) = replaced_unseen();
+    stage.oss.replace_object(BUCKET, KEY, b"less");
+    says(&log.resync().unwrap_err(), ErrorKind::Conflict(Found::Shorter), Outcome::Unknown);
+    says(&log.confirm().unwrap_err(), ErrorKind::Conflict(Found::Shorter), Outcome::Unknown);
+}
+
+#[test]
+fn with_a_key_that_may_only_write_what_lies_behind_is_still_to_be_recognised() {
+    let (stage, mut log) = replaced_unseen();
+    stage.oss.replace_object(BUCKET, KEY, b"firstrecord\n");
+    log.resync().unwrap();
+    log.write_all(b"record\n").unwrap();
+    log.confirm().unwrap();
+    settled(&log, &stage, "firstrecord\n");
 }
 
 /// A bucket whose hook panics once, at a move, when the fuse is lit.

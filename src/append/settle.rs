@@ -1,13 +1,12 @@
 //! What became of a chunk: the service is asked, and its answer judged.
 
-use super::{Append, Chunk, Course, Landed, Step};
+use super::{Append, Chunk, Course, End, Landed, Step};
 use crate::{
     ask::{Head, ReadBack, Seen},
     body::{self, Body},
     crc64,
     error::{Error, ErrorKind, Found, Outcome},
     position::{Position, SIZE_LIMIT},
-    response,
 };
 use std::{borrow::Cow, time::Duration};
 
@@ -253,7 +252,10 @@ impl Append<'_> {
 
     /// The whole object's CRC, if it ends at `position`.
     fn crc64_at(&self, position: u64) -> Option<u64> {
-        self.end_at(position)?.number(response::CRC64)
+        match self.end_at(position) {
+            Ok(End::Here(crc64)) => crc64,
+            _ => None,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::builder::{OnConflict, Roll, Rolled};
 use crate::{
     AppendOptions, Body, Bucket, Checkpoint,
-    append::{Append, Chunk, Ended},
+    append::{Append, Chunk, End, Ended},
     ask::{Ask, Seen},
     body::{read_some, too_large},
     buffer::Buffer,
@@ -12,7 +12,6 @@ use crate::{
     event::Event,
     options::Headers,
     position::SIZE_LIMIT,
-    response,
 };
 use std::{
     io::{self, Read},
@@ -465,8 +464,11 @@ impl Stream {
             Seen::Object(_) => return Ok(true),
             Seen::Missing => (Found::Missing, 0),
             Seen::Forbidden(_) => match self.append().end_at(position) {
-                Some(answer) if differs(answer.number(response::CRC64)) => (Found::Different, position),
-                answer => return Ok(answer.is_some()),
+                Ok(End::Here(crc64)) if differs(crc64) => (Found::Different, position),
+                Ok(End::Here(_)) => return Ok(true),
+                Ok(End::Elsewhere(end)) if end > position => return Ok(false),
+                Ok(End::Elsewhere(end)) => (Found::Shorter, end),
+                Err(error) => return Err(error.at(format_args!("end of {:?}", self.key))),
             },
             Seen::Nothing(error) => return Err(error.at(format_args!("end of {:?}", self.key))),
         };
