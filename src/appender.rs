@@ -295,7 +295,9 @@ impl Appender {
     /// What is confirmed and what is not; nothing is sent.
     ///
     /// If [`in_doubt`](Self::in_doubt) says so, the first of the bytes may be in the object: only
-    /// [`resume`](AppenderBuilder::resume) at this checkpoint, on the same key, may present them again.
+    /// [`resume`](AppenderBuilder::resume) at this checkpoint, on the same key, may present them again. Bytes that an
+    /// error said to be in ([`Outcome::Applied`](crate::Outcome::Applied)) are among them too, unless
+    /// [`resync`](Self::resync) let go of them.
     ///
     /// ```
     /// use std::io::Write;
