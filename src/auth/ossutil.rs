@@ -214,9 +214,9 @@ fn entry(content: &str) -> Option<(String, &str)> {
     (!name.is_empty()).then_some((name, value))
 }
 
-/// Camel, kebab and snake case are one.
+/// Camel, kebab and snake case are one. Other signs are none of them: such a word is another, or spoiled.
 fn simple(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    name.to_lowercase().replace(['-', '_'], "").trim().to_owned()
 }
 
 /// Lines are named, never shown: any of them may hold a secret.
@@ -300,6 +300,8 @@ mod tests {
             ),
             ("Psychic", "the mode Psychic is not read from here: AK, StsToken and Anonymous are"),
             ("hidden-in-the-wrong-place", "the mode this is not read from here"),
+            ("Anony\0mous", "the mode this is not read from here"),
+            ("Anony.mous", "the mode this is not read from here"),
         ] {
             refused(&format!("[default]\n{keys}mode = {mode}\n"), None, says);
             refused(&format!("[Credentials]\n{keys}mode = {mode}\n"), None, says);
@@ -317,6 +319,8 @@ mod tests {
             ("[default]\n\nhidden\n", "line 3: it is neither `name = value`"),
             ("[default]\naccess-key-secret=\"hidden\n", "line 2: it is neither `name = value`"),
             ("[default]\n= hidden\n", "line 2: it is neither"),
+            ("[default]\n - _ = hidden\n", "line 2: it is neither"),
+            ("[default]\naccess.key.id=hidden\n", "[default] (line 1) has no access-key-id"),
             ("[default\naccess-key-secret=hidden", "line 1: a section's name ends with ]"),
             ("[default]\naccess-key-secret=hidden\n", "[default] (line 1) has no access-key-id"),
             ("#\n[Credentials]\naccessid=hidden\naccess_key=\n", "[Credentials] (line 2) has no access-key-secret"),
