@@ -64,8 +64,9 @@ fn read_back(status: u16, data: &[u8]) {
 pub(crate) fn document(code: &str, message: &str, ec: &str) -> String {
     let [code, message, ec] = [code, message, ec].map(escape);
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>\n  <Code>{code}</Code>\n  <Message>{message}</Message>\n  \
-         <RequestId>of the document</RequestId>\n  <EC>{ec}</EC>\n</Error>\n"
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>\n  <Detail><Code>inner</Code><EC>inner</EC></Detail>\n  \
+         <Code>{code}</Code>\n  <Message>{message}</Message>\n  <RequestId>of the document</RequestId>\n  \
+         <EC>{ec}</EC>\n</Error>\n"
     )
 }
 
