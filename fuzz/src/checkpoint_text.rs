@@ -11,7 +11,9 @@ pub fn run(data: &[u8]) {
     let mut data = data;
     let at = Checkpoint { position: number::<8>(&mut data), crc64: number::<8>(&mut data) };
     written(at);
-    written(Checkpoint { position: at.position % (MOST + 2), ..at });
+    for position in [0, 1, at.position % (MOST + 2), MOST, MOST + 1] {
+        written(Checkpoint { position, ..at });
+    }
     damaged(Checkpoint { position: at.position % MOST + 1, ..at }, data);
 }
 
@@ -24,6 +26,8 @@ fn any_text(text: &str) {
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             said::check(&error);
+            // The beginning of what it is not, at most ten signs for each of its characters.
+            assert!(error.to_string().len() < 60 * 10 + 200, "{error}");
         }
     }
 }

@@ -99,6 +99,10 @@ fn written(words: &str, choice: u64) {
     }
     let read = ossutil_keys(&text, None).unwrap_or_else(|error| panic!("{error} in {text:?}"));
     assert_eq!(parts(&read.expect("keys")), (&*id, &*secret, token.as_deref()), "{text:?}");
+    for wrong in ["nonsense", "= nonsense", "accesskeyid=\"cut", "accessKeyId=another", "[another"] {
+        let error = ossutil_keys(&format!("{text}{wrong}{end}"), None).expect_err(wrong);
+        assert!(error.to_string().starts_with("line "), "{error}");
+    }
 }
 
 fn document(bytes: &[u8], temporary: bool) {
