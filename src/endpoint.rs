@@ -569,6 +569,17 @@ mod tests {
     }
 
     #[test]
+    fn a_host_name_has_at_most_253_characters() {
+        let (label, region) = ("a".repeat(63), Some("cn-hangzhou"));
+        let host = |last: usize| format!("{label}.{label}.{label}.{}", "b".repeat(last));
+        assert_eq!(host(61).len(), 253);
+        with(&host(61), region, Some(Addressing::Cname)).unwrap();
+        for last in [62, 63] {
+            assert!(refused(with(&host(last), region, Some(Addressing::Cname))).contains("is not a host name"));
+        }
+    }
+
+    #[test]
     fn bucket_names_follow_the_rule() {
         for name in ["abc", "a-c", "123", "a--c", &"a".repeat(63)] {
             check_bucket(name).expect(name);

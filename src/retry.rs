@@ -68,6 +68,7 @@ fn random() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
 
     const NEARLY_ONE: f64 = 1.0 - f64::EPSILON / 2.0;
 
@@ -98,12 +99,26 @@ mod tests {
     #[test]
     fn without_pauses_nothing_ever_sleeps() {
         let policy = Policy { first: Duration::ZERO, longest: Duration::ZERO, ..Policy::default() };
-        let mut pauses = policy.pauses();
+        let (mut pauses, mut told) = (policy.pauses(), 0);
         for _ in 0..100 {
-            pauses.wait(Some(Duration::MAX), |pause| assert_eq!(pause, Duration::ZERO));
+            pauses.wait(Some(Duration::MAX), |pause| {
+                assert_eq!(pause, Duration::ZERO);
+                told += 1;
+            });
         }
+        assert_eq!(told, 100);
         assert_eq!(policy.pause(100, Some(Duration::MAX), NEARLY_ONE), Duration::ZERO);
         assert_eq!(Policy { first: Duration::ZERO, ..Policy::default() }.pause(100, None, NEARLY_ONE), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_pause_is_told_before_it_begins_and_is_no_shorter_than_that() {
+        let (policy, asked) = (Policy { first: Duration::ZERO, ..Policy::default() }, Duration::from_millis(2));
+        let mut told = None;
+        policy.pauses().wait(Some(asked), |pause| told = Some((pause, clock::instant())));
+        let (pause, before) = told.expect("a pause is told");
+        assert_eq!(pause, asked);
+        assert!(before.elapsed() >= pause);
     }
 
     #[test]
