@@ -1,4 +1,4 @@
-//! Promise: a provider that panics in the middle of an append changes nothing about exactly once. Whoever catches the
+//! Promise: a provider or a callback that panics in the middle of an append changes nothing about exactly once. Whoever catches the
 //! panic and goes on is told the truth, as after any other fault.
 
 #![allow(clippy::unwrap_used, reason = "a test's way to fail, in its helpers too")]
@@ -6,7 +6,9 @@
 mod common;
 
 use common::{BUCKET, KEY, Stage, at, keeps, log, says, settled};
-use oss_append::{Auth, Bucket, Checkpoint, Credentials, ErrorKind, Found, OnConflict, Outcome, testing::Fault};
+use oss_append::{
+    AppendOptions, Auth, Bucket, Checkpoint, Credentials, ErrorKind, Found, OnConflict, Outcome, testing::Fault,
+};
 use std::{
     io::Write,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -110,6 +112,23 @@ fn bytes_that_are_in_already_are_found_after_it() {
     log.confirm().unwrap();
     settled(&log, &stage, "old\nours\n");
     assert_eq!(stage.posts(), 1);
+}
+
+#[test]
+fn a_callback_that_panics_in_a_later_attempt_leaves_the_doubt_of_an_earlier_one() {
+    let (stage, calls) = (Stage::with("old\n"), AtomicUsize::new(0));
+    let options = AppendOptions::new().progress(move |_| {
+        assert_ne!(calls.fetch_add(1, Ordering::Relaxed), 1, "the callback panics");
+    });
+    let mut log = log(&stage.bucket(3)).options(options).open().unwrap();
+    log.write_all(b"ours\n").unwrap();
+    stage.oss.inject(Fault::Hold);
+    assert!(catch_unwind(AssertUnwindSafe(|| log.confirm())).is_err());
+    keeps(&log, "ours\n", Some(4..9));
+
+    assert_eq!(stage.oss.land(), 1);
+    log.confirm().unwrap();
+    settled(&log, &stage, "old\nours\n");
 }
 
 /// A chunk of a shared log that moved behind `theirs\n`, landed there, and whose answer was lost; the provider panicked

@@ -7,12 +7,15 @@ mod common;
 
 use common::*;
 use oss_append::{
-    AppendOptions, Auth, Body, Credentials, Error, ErrorKind, Found, OnConflict, Outcome,
+    AppendOptions, Auth, Body, Credentials, Error, ErrorKind, Event, Found, OnConflict, Outcome,
     testing::{FakeOss, Fault},
 };
 use std::{
     io::{Read, Write},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -22,6 +25,7 @@ const DIFFERENT: ErrorKind = ErrorKind::Conflict(Found::Different);
 const MISSING: ErrorKind = ErrorKind::Conflict(Found::Missing);
 const SEALED: ErrorKind = ErrorKind::Conflict(Found::Sealed);
 const BIG: usize = 20 << 20;
+const CRC64: &str = "x-oss-hash-crc64ecma";
 
 fn before(text: &str) -> Fault {
     Fault::StrangerBefore(text.as_bytes().to_vec())
@@ -530,6 +534,14 @@ fn a_refused_place_is_asked_about_in_doubt_or_not() {
 }
 
 #[test]
+fn an_absence_older_than_a_refusal_that_named_a_longer_object_is_no_answer() {
+    let stage = Stage::with("base");
+    let error = append(&stage, 3, &[before("x")], &[Fault::Refuse(404, "NoSuchKey")]).unwrap_err();
+    says(&error, LONGER, Outcome::NotApplied);
+    assert_eq!(stage.calls_from(0), ["POST 4", "HEAD", "HEAD"]);
+}
+
+#[test]
 fn any_other_refusal_is_said_as_it_is_and_asks_nothing() {
     for (status, code, kind) in [
         (409, "ObjectNotAppendable", ErrorKind::NotAppendable),
@@ -670,6 +682,20 @@ fn sealed_or_of_another_type_before_it_landed_it_cannot_land_any_more() {
         assert_eq!(log.confirm().unwrap_err().outcome(), Outcome::NotApplied);
         assert_eq!(stage.text(), "base");
     }
+}
+
+/// Without the CRC of what lies before, nobody knows that the sealed object is the one that was presented to.
+#[test]
+fn sealed_at_a_bare_position_it_may_have_landed_in_an_object_that_was_there_before() {
+    let stage = Stage::with("base");
+    let bucket = stage.bucket_with(3, |n, oss| {
+        if n == 1 {
+            assert!(oss.seal(BUCKET, KEY));
+        }
+    });
+    stage.oss.inject(Fault::Refuse(409, "PositionNotEqualToLength"));
+    says(&bucket.append_object(KEY, 4, "ours").unwrap_err(), SEALED, Outcome::Unknown);
+    assert_eq!(stage.calls_from(0), ["POST 4", "HEAD"]);
 }
 
 #[test]
@@ -912,6 +938,8 @@ fn a_write_only_key_knows_what_a_refusal_proves() {
         // The probe: no CRC, refused, no answer.
         (vec![Fault::LoseAnswer, Fault::Pass, Fault::NoCrc], LONGER, Outcome::Unknown, "baseours"),
         (vec![Fault::LoseAnswer, Fault::Pass, before("x")], LONGER, Outcome::Unknown, "baseoursx"),
+        // Its CRC is right, and its place is another.
+        (vec![Fault::LoseAnswer, Fault::Pass, Fault::WrongNext], LONGER, Outcome::Unknown, "baseours"),
         (vec![Fault::LoseAnswer, Fault::Pass, Fault::LoseAnswer], LONGER, Outcome::Unknown, "baseours"),
         // An end inside the chunk.
         (vec![before("x")], LONGER, Outcome::NotApplied, "basex"),
@@ -1018,6 +1046,39 @@ fn a_clock_repair_and_a_refresh_are_no_attempts_and_done_once_each() {
     says(&error, ErrorKind::Service, Outcome::NotApplied);
     assert_eq!(error.code(), Some("RequestTimeTooSkewed"));
     assert_eq!(stage.text(), "baseours");
+}
+
+#[test]
+fn what_the_last_question_finds_is_said_and_not_why_there_is_no_further_attempt() {
+    let (stage, asked) = (Stage::with("base"), AtomicUsize::new(0));
+    let oss = Arc::clone(&stage.oss);
+    let builder = stage.oss.builder(BUCKET).attempts(2).on_event(move |event| {
+        if matches!(event, Event::Ask { .. }) && asked.fetch_add(1, Relaxed) == 1 {
+            oss.come_back();
+            oss.append_as_stranger(BUCKET, KEY, b"theirs");
+        }
+    });
+    // In doubt, and then nobody is there to be sent to.
+    stage.oss.inject(Fault::Hold);
+    stage.oss.inject_on("HEAD", Fault::GoAway.and(Fault::CloseAfter));
+    let error = builder.build().unwrap().append_object(KEY, at("base"), "ours").unwrap_err();
+    says(&error, LONGER, Outcome::NotApplied);
+    assert_eq!(stage.calls_from(0), ["POST 4", "HEAD", "HEAD", "GET"]);
+    assert_eq!(stage.text(), "basetheirs");
+}
+
+#[test]
+fn a_probe_has_the_headers_of_the_append_but_for_its_checksums() {
+    let stage = Stage::with("base");
+    ["HEAD", "GET"].iter().for_each(|method| stage.oss.forbid(method));
+    stage.oss.inject(Fault::LoseAnswer);
+    let options = AppendOptions::new().header("x-oss-request-payer", "requester").header(CRC64, "11051210869376104954");
+    stage.bucket(3).append_object_with(KEY, at("base"), "ours", &options).unwrap();
+    let requests = stage.oss.requests();
+    let posts: Vec<_> = requests.iter().filter(|request| request.method == "POST").collect();
+    let told = |name| posts.iter().map(|post| (post.body_len, post.header(name).is_some())).collect::<Vec<_>>();
+    assert_eq!(told("x-oss-request-payer"), [(4, true), (4, true), (0, true)]);
+    assert_eq!(told(CRC64), [(4, true), (4, true), (0, false)]);
 }
 
 #[test]
