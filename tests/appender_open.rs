@@ -187,6 +187,20 @@ fn open_never_guesses_from_an_answer_that_is_none() {
 }
 
 #[test]
+fn an_object_longer_than_any_can_be_is_not_gone_on_with() {
+    for (length, fits) in [("5368709120", true), ("5368709121", false)] {
+        let (oss, bucket) = start();
+        oss.append_as_stranger("bucket", "log", b"x");
+        let said = Fault::WithHeader("Content-Length", length);
+        oss.inject_on("HEAD", said.and(Fault::WithHeader("x-oss-next-append-position", length)));
+        match bucket.appender("log").open() {
+            Ok(log) => assert!(fits && log.checkpoint().position.to_string() == length),
+            Err(error) => assert!(!fits && error.kind() == ErrorKind::Protocol, "{error}"),
+        }
+    }
+}
+
+#[test]
 fn a_missing_bucket_is_not_an_absent_object() {
     let (oss, _) = start();
     let auth = Auth::new(oss.access_key_id(), oss.access_key_secret());
@@ -477,6 +491,12 @@ fn a_checkpoint_that_cannot_be_is_refused() {
     assert_eq!(resume(5 << 30, 1).unwrap().checkpoint().position, 5 << 30);
     assert_eq!(resume(0, 0).unwrap().checkpoint(), Checkpoint::default());
     assert_eq!(oss.requests(), []);
+}
+
+#[test]
+fn a_builder_prints_as_its_key() {
+    let (_oss, bucket) = start();
+    assert_eq!(format!("{:?}", bucket.appender("log")), r#"AppenderBuilder { key: "log", .. }"#);
 }
 
 #[test]

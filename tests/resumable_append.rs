@@ -290,6 +290,10 @@ fn more_than_an_object_can_hold_is_refused() {
     File::create(test.path()).unwrap().set_len((5 << 30) + 1).unwrap();
     assert_eq!(test.refused(test.path()).kind(), ErrorKind::TooLarge);
     assert!(test.oss.requests().is_empty());
+    // Not a byte less: the object is asked about, and that is refused.
+    File::create(test.path()).unwrap().set_len(5 << 30).unwrap();
+    test.oss.forbid("HEAD");
+    assert_eq!(test.refused(test.path()).kind(), ErrorKind::Service);
 }
 
 // ---- a file that does not hold still ---------------------------------------------------------------------------
