@@ -705,6 +705,14 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_of_unknown_length_may_fill_the_object() {
+        let mut body = Body::from_reader(&b"0123456789"[..]);
+        let mut exact = body.attempt(None, 10, None).unwrap();
+        let (all, error) = drain(&mut exact, 4);
+        assert_eq!((all.as_slice(), error.is_none(), exact.is_whole()), (&b"0123456789"[..], true, true));
+    }
+
+    #[test]
     fn a_directory_is_refused_and_a_lying_length_is_not_believed() {
         let directory = File::open(env!("CARGO_MANIFEST_DIR")).unwrap();
         assert_eq!(Body::from(&directory).check().unwrap_err().kind(), ErrorKind::Body);
@@ -713,6 +721,16 @@ mod tests {
             assert_eq!(body.length(), None);
             let all = drain(&mut body.attempt(None, ROOM, None).unwrap(), 100).0;
             assert!(all.starts_with(b"Name:"));
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_no_bytes_and_can_be_sent_again() {
+        let mut body = Body::from(tempfile::tempfile().unwrap());
+        for _ in 0..2 {
+            assert_eq!((body.length(), body.can_be_sent()), (Some(0), true));
+            let mut exact = body.attempt(None, ROOM, None).unwrap();
+            assert_eq!(drain(&mut exact, 4).0, b"");
         }
     }
 

@@ -315,6 +315,35 @@ mod tests {
     }
 
     #[test]
+    fn without_its_document_a_head_answer_is_known_by_its_number() {
+        for (status, ec, code) in [
+            (404, "0026-00000001", "NoSuchKey"),
+            (404, "0015-00000101", "NoSuchBucket"),
+            (403, "0003-00000001", "AccessDenied"),
+            (403, "0002-00000504", "RequestTimeTooSkewed"),
+            (400, "0002-00000226", "InvalidArgument"),
+            (400, "0048-00000401", "PublicEndpointForbidden"),
+        ] {
+            let code_of = |status| answer(status, &[("x-oss-ec", ec)], "").refusal().code;
+            assert_eq!(code_of(status).as_deref(), Some(code));
+            assert_eq!(code_of(status + 10), None);
+        }
+    }
+
+    #[test]
+    fn a_missing_bucket_is_said_in_words() {
+        let error = answer(404, &[("x-oss-request-id", "1"), ("x-oss-ec", "0015-00000101")], "").error();
+        assert!(error.to_string().starts_with("there is no such bucket (404 NoSuchBucket"), "{error}");
+    }
+
+    #[test]
+    fn a_refusal_for_the_time_tells_the_servers() {
+        let body = "<Error><Code>RequestTimeTooSkewed</Code><ServerTime>2023-12-16T16:20:57.000Z</ServerTime></Error>";
+        assert_eq!(answer(403, &[], body).server_time().as_deref(), Some("2023-12-16T16:20:57.000Z"));
+        assert_eq!(answer(403, &[], DENIED).server_time(), None);
+    }
+
+    #[test]
     fn a_number_is_plain_decimal_and_unambiguous_or_unknown() {
         let number = |values: &[&str]| {
             let headers: Vec<_> = values.iter().map(|v| (CRC64, *v)).collect();

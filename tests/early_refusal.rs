@@ -7,12 +7,13 @@ mod common;
 
 use common::*;
 use oss_append::{
-    Auth, Body, Bucket, Checkpoint, Error, ErrorKind, Found, Outcome, Position,
+    Auth, Body, Bucket, Checkpoint, Error, ErrorKind, Event, Found, Outcome, Position,
     testing::{FakeOss, Fault},
 };
 use std::{
     fs::{self, File},
     path::PathBuf,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -202,6 +203,40 @@ fn again_and_again_from_a_service_that_answers_nothing_else() {
         assert_eq!((error.status(), error.code()), (Some(status), Some(code)));
         assert_eq!(stage.text(), BASE);
     }
+}
+
+#[test]
+fn and_leaves_no_doubt_though_the_service_waited_for_the_rest() {
+    let stage = Stage::with(BASE);
+    stage.oss.inject(Fault::RefuseEarlyWith(400, "RequestTimeout"));
+    let error = stage.bucket(1).append_object(KEY, at(BASE), vec![b'x'; BIG]).unwrap_err();
+    assert_eq!(error.outcome(), Outcome::NotApplied, "{error:?}");
+    assert_eq!(stage.text(), BASE);
+}
+
+/// Who says that it is busy is not asked at once.
+#[cfg(feature = "wire")]
+#[test]
+fn of_a_busy_service_is_asked_about_after_a_pause() {
+    let (stage, pauses, longest) = (Stage::with(BASE), Arc::new(Mutex::new(Vec::new())), Duration::from_millis(3));
+    let seen = Arc::clone(&pauses);
+    let builder = stage.oss.builder(BUCKET).backoff(longest, longest).on_event(move |event| {
+        if let Event::Ask { pause, .. } = event {
+            seen.lock().unwrap().push(*pause);
+        }
+    });
+    stage.oss.inject(Fault::RefuseEarlyWith(503, "ServiceUnavailable"));
+    builder.build().unwrap().append_object(KEY, at(BASE), vec![b'x'; BIG]).unwrap();
+    // By chance, but for once in six million times.
+    assert!(matches!(pauses.lock().unwrap()[..], [pause] if pause > Duration::ZERO));
+}
+
+#[test]
+fn and_what_it_was_refused_for_is_found_though_it_was_never_sent_whole() {
+    let stage = Stage::with(&"replaced".repeat(BIG / 8 + 1));
+    stage.oss.inject(Fault::RefuseEarlyWith(409, "PositionNotEqualToLength"));
+    let error = stage.bucket(3).append_object(KEY, at(BASE), vec![b'x'; BIG]).unwrap_err();
+    says(&error, ErrorKind::Conflict(Found::Different), Outcome::NotApplied);
 }
 
 #[test]

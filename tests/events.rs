@@ -239,6 +239,25 @@ fn a_write_only_key_presents_the_bytes_again_and_that_is_said() {
 }
 
 #[test]
+fn an_answer_older_than_a_refusal_is_asked_for_again_and_that_is_said() {
+    let oss = start();
+    let (bucket, lines) = told(oss.builder("bucket").backoff(Duration::ZERO, Duration::ZERO));
+    let end = bucket.append_object("log", 0, "base").unwrap().checkpoint().unwrap();
+    oss.inject(Fault::StrangerBefore(b"x".to_vec()));
+    oss.inject_on("HEAD", Fault::Stale { length: 4, crc64: Some(end.crc64) });
+    bucket.append_object("log", end, "ours").unwrap_err();
+    let elsewhere = "(409 PositionNotEqualToLength)";
+    says(
+        &lines,
+        &[
+            &format!(r#"ask about append to "log" at 4..8: the position is not the object's end {elsewhere}"#),
+            r#"retry 2 of 3 of head of "log": the answer is older than one before"#,
+            &format!(r#"failed: append to "log" at 4..8: the object goes on beyond this position, to 5 {elsewhere}"#),
+        ],
+    );
+}
+
+#[test]
 fn going_behind_others_is_told_with_the_new_place() {
     let oss = start();
     let (bucket, lines) = told(oss.builder("bucket"));
@@ -329,16 +348,17 @@ fn a_file_whose_bytes_arrive_late_is_told_to_be_in() {
     let oss = start();
     let (bucket, lines) = told(oss.builder("bucket"));
     let path = std::env::temp_dir().join(format!("oss-append-events-{}", std::process::id()));
-    fs::write(&path, "one\ntwo\n").unwrap();
+    fs::write(&path, "one\ntwo\nsix\n").unwrap();
+    oss.append_as_stranger("bucket", "log", b"one\n");
     // An earlier run's request, which lands when the object was looked at already.
-    oss.inject(Fault::StrangerBefore(b"one\n".to_vec()));
+    oss.inject(Fault::StrangerBefore(b"two\n".to_vec()));
     let resumed = bucket.resumable_append("log", &path);
     fs::remove_file(&path).unwrap();
-    assert_eq!((resumed.unwrap().checkpoint.position, text(&oss, "log").as_str()), (8, "one\ntwo\n"));
+    assert_eq!((resumed.unwrap().checkpoint.position, text(&oss, "log").as_str()), (12, "one\ntwo\nsix\n"));
     let lines = taken(&lines);
     let starts: Vec<_> = lines.iter().map(|line| line.split(':').next().unwrap()).collect();
-    assert_eq!(starts, [r#"ask about append to "log" at 0..8"#, "failed", "settled"], "{lines:#?}");
-    assert_eq!(lines[2], r#"settled: append to "log" at 0..4 is in"#);
+    assert_eq!(starts, [r#"ask about append to "log" at 4..12"#, "failed", "settled"], "{lines:#?}");
+    assert_eq!(lines[2], r#"settled: append to "log" at 4..8 is in"#);
 }
 
 #[test]

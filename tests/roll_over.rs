@@ -65,6 +65,7 @@ fn above_the_limit_it_goes_on_in_the_next_object_between_records() {
     assert_eq!(log.finish().unwrap(), at("e\n"));
     assert_eq!(all(&oss), ["aaa\nbbb\n", "ccc\n", "dddddd\n", "e\n"]);
     assert_eq!(asked.lock().unwrap().len(), 3);
+    assert_eq!(oss.requests().len(), 4, "and asks nothing");
 }
 
 #[test]
@@ -188,6 +189,17 @@ fn copy_from_across_rolls_keeps_lines_whole() {
     assert_eq!(objects.concat(), lines);
     assert!(objects.len() > 10 && objects.iter().all(|object| object.ends_with('\n')), "{objects:?}");
     assert!(objects.iter().all(|object| object.len() <= 50), "{objects:?}");
+}
+
+#[test]
+fn a_copied_line_longer_than_the_limit_gets_an_object_to_itself() {
+    let (oss, bucket) = start();
+    let (builder, _) = rolling(bucket.appender("log").whole_lines(true), 4);
+    let mut log = builder.create_new().unwrap();
+    // In pieces, so that it is looked for more while the limit is passed and the line has no end yet.
+    assert_eq!(log.copy_from((&b"a long"[..]).chain(&b" line\n"[..]).chain(&b"b\n"[..])).unwrap(), 14);
+    log.finish().unwrap();
+    assert_eq!(all(&oss), ["a long line\n", "b\n"]);
 }
 
 #[test]
@@ -710,6 +722,30 @@ fn with_a_key_that_may_only_write_a_resumed_stream_recognises_its_own_bytes_befo
     log.confirm().unwrap();
     assert!(asked.lock().unwrap().is_empty());
     assert_eq!(all(&oss), ["old\naaaa\n"]);
+}
+
+#[test]
+fn with_a_key_that_may_only_write_a_resumed_stream_rolls_when_a_probe_finds_nothing_behind_it() {
+    let (oss, bucket) = start();
+    oss.append_as_stranger("bucket", "log", b"old\n");
+    ["HEAD", "GET"].iter().for_each(|method| oss.forbid(method));
+    let (builder, asked) = rolling(bucket.appender("log"), 6);
+    let mut log = builder.resume(at("old\n")).unwrap();
+    log.write_all(b"aaaa\n").unwrap();
+    log.finish().unwrap();
+    assert_eq!(asked.lock().unwrap().len(), 1);
+    assert_eq!(all(&oss), ["old\n", "aaaa\n"]);
+}
+
+#[test]
+fn a_stream_resumed_where_nothing_is_yet_begins_with_a_record_longer_than_the_limit() {
+    let (oss, bucket) = start();
+    let (builder, asked) = rolling(bucket.appender("log"), 4);
+    let mut log = builder.resume(Checkpoint::default()).unwrap();
+    log.write_all(b"a long record\n").unwrap();
+    log.finish().unwrap();
+    assert!(asked.lock().unwrap().is_empty());
+    assert_eq!(all(&oss), ["a long record\n"]);
 }
 
 #[test]

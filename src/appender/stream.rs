@@ -522,3 +522,23 @@ fn untold() -> Error {
 fn length_of(chunk: &Chunk) -> usize {
     usize::try_from(chunk.end() - chunk.start.position).expect("a chunk is a part of the buffer")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Auth;
+    use std::io::Write;
+
+    #[test]
+    fn what_is_pending_is_as_old_as_its_first_byte() {
+        let bucket = Bucket::new(Auth::new("id", "secret"), "http://oss-cn-hangzhou.aliyuncs.com", "bucket").unwrap();
+        let mut log = bucket.appender("log").max_age(Duration::MAX).create_new().unwrap();
+        assert_eq!(log.inner().oldest, None);
+        log.write_all(b"first").unwrap();
+        let first = log.inner().oldest;
+        assert!(first.is_some());
+        log.write_all(b"second").unwrap();
+        assert_eq!(log.inner().oldest, first);
+        log.into_parts();
+    }
+}
