@@ -3,6 +3,7 @@
 use crate::{
     AppendOptions, Appended, Body, Bucket, Checkpoint, Progress,
     append::{Append, Chunk},
+    body::read_some,
     buffer::Buffer,
     crc64::Crc64,
     error::{Error, ErrorKind, Found, Outcome, Result},
@@ -267,15 +268,13 @@ fn sum(mut file: &File, mut left: u64, sum: &mut Crc64, mut read_so: impl FnMut(
     let piece = buffer.free(PIECE);
     while left > 0 {
         let most = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
-        match file.read(&mut piece[..most]) {
-            Ok(0) => return Err(Error::new(ErrorKind::Body, "the file shrank while it was being read")),
-            Ok(read) => {
+        match read_some(&mut file, &mut piece[..most]).map_err(unreadable)? {
+            0 => return Err(Error::new(ErrorKind::Body, "the file shrank while it was being read")),
+            read => {
                 sum.update(&piece[..read]);
                 left -= read as u64;
                 read_so(read as u64);
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(unreadable(error)),
         }
     }
     Ok(())
