@@ -58,6 +58,32 @@ fn record(writer: usize, number: usize) -> String {
     format!("writer {writer} record {number} {}\n", "x".repeat((writer * 7 + number * 13) % 50))
 }
 
+/// Pending, behind an object that a stranger's `theirs` has brought to 4 bytes below the 5 GiB it can hold; as far as it
+/// is told, for in truth the object has the stranger's bytes alone.
+fn nearly_full(oss: &FakeOss, pending: &[u8], roll: bool) -> Appender {
+    const END: &str = "5368709116";
+    let before = Checkpoint { position: (5 << 30) - 10, crc64: 1 };
+    let after = before.advance("theirs");
+    oss.append_as_stranger("bucket", "log", b"theirs");
+    oss.inject_on("HEAD", Fault::Stale { length: before.position, crc64: Some(before.crc64) });
+    oss.inject_on("HEAD", Fault::Stale { length: after.position, crc64: Some(after.crc64) });
+    oss.inject(Fault::WithHeader("x-oss-next-append-position", END));
+    let read = Fault::IgnoreRange.and(Fault::Status(206));
+    let read = read.and(Fault::WithHeader("Content-Range", "bytes 5368709110-5368709115/5368709116"));
+    let crc64 = after.crc64.to_string().leak();
+    oss.inject_on("GET", read.and(Fault::WithHeader("x-oss-hash-crc64ecma", crc64)));
+    let bucket = hasty(oss);
+    let builder = if roll { shared(&bucket).roll_over(u64::MAX, |_| "next".into()) } else { shared(&bucket) };
+    let mut log = builder.open().unwrap();
+    log.write_all(pending).unwrap();
+    log
+}
+
+fn places(oss: &FakeOss) -> Vec<String> {
+    let posts = oss.requests().into_iter().filter(|request| request.method == "POST");
+    posts.map(|post| post.target.split_once("position=").unwrap().1.to_owned()).collect()
+}
+
 /// Every record of every writer once and whole, each writer's in its order, and nothing else.
 fn assert_whole(text: &str, writers: usize, records: usize) {
     let mut seen = BTreeMap::<usize, usize>::new();
@@ -497,4 +523,30 @@ fn a_panic_behind_a_move_does_not_make_it_move_again() {
     assert_eq!(log.pending(), b"");
     drop(log);
     assert_eq!(oss.object("bucket", "log").unwrap(), b"theirs\nours\n");
+}
+
+// ---- at the limit ----------------------------------------------------------------------------------------------------
+
+#[test]
+fn what_still_fits_below_5_gib_moves_behind_others_and_one_byte_more_does_not() {
+    let (oss, _) = start();
+    nearly_full(&oss, b"1234", false).confirm().unwrap_err(); // of an object that is not that long in truth
+    assert_eq!(places(&oss), ["5368709110", "5368709116"]);
+
+    let (oss, _) = start();
+    let mut log = nearly_full(&oss, b"12345", false);
+    let error = log.confirm().unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::TooLarge, Outcome::NotApplied));
+    assert_eq!(places(&oss), ["5368709110"]);
+    assert_eq!((log.checkpoint().position, log.pending()), ((5 << 30) - 4, &b"12345"[..]));
+}
+
+#[test]
+fn what_others_left_no_room_for_goes_into_the_next_object() {
+    let (oss, _) = start();
+    let mut log = nearly_full(&oss, b"12345", true);
+    assert_eq!(log.confirm().unwrap_err().kind(), ErrorKind::TooLarge);
+    assert_eq!(log.confirm().unwrap(), at("12345"));
+    assert_eq!((log.key(), oss.object("bucket", "next").unwrap()), ("next", b"12345".to_vec()));
+    assert_eq!(places(&oss), ["5368709110", "0"]);
 }

@@ -335,6 +335,18 @@ fn with_a_write_only_key_the_same_bytes_are_recognised_as_far_as_a_probe_can_tel
 }
 
 #[test]
+fn with_a_write_only_key_a_beginning_is_recognised_behind_what_was_confirmed() {
+    let (oss, bucket) = start();
+    written(&oss, "one\ntw");
+    oss.forbid("HEAD");
+    oss.forbid("GET");
+    let mut log = bucket.appender("log").resume(at("one\n")).unwrap();
+    log.write_all(b"two\n").unwrap();
+    assert_eq!(log.finish().unwrap(), at("one\ntwo\n"));
+    assert_eq!(text(&oss).unwrap(), "one\ntwo\n");
+}
+
+#[test]
 fn with_a_write_only_key_a_strangers_bytes_of_equal_length_are_not_ours() {
     let (oss, bucket) = start();
     written(&oss, "one\nTWO\n");
@@ -407,6 +419,7 @@ fn resync_before_the_first_append_never_sends_what_an_earlier_life_had_sent() {
     let mut log = bucket.appender("log").resume(at("one\n")).unwrap();
     log.write_all(b"two\n").unwrap();
     log.resync().unwrap();
+    assert!(oss.requests().iter().all(|request| request.method == "HEAD"), "it asks first");
     log.write_all(b"three\n").unwrap();
     log.finish().unwrap();
     assert_eq!(text(&oss).unwrap(), STREAM);
@@ -423,6 +436,21 @@ fn resync_of_a_resumed_appender_moves_what_is_proved_not_to_be_in() {
     log.resync().unwrap();
     log.finish().unwrap();
     assert_eq!(text(&oss).unwrap(), "one\nXXXXtwo\n");
+}
+
+#[test]
+fn resync_accepts_an_object_that_was_replaced_under_resumed_bytes_and_ends_with_them() {
+    let (oss, bucket) = start();
+    written(&oss, "ONE\ntwo\n");
+    let mut log = bucket.appender("log").resume(at("one\n")).unwrap();
+    log.write_all(b"two\n").unwrap();
+    let error = log.confirm().unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Conflict(Found::Different), Outcome::Applied));
+    log.resync().unwrap();
+    assert_eq!((log.checkpoint(), log.pending()), (at("ONE\ntwo\n"), &b""[..]));
+    log.write_all(b"three\n").unwrap();
+    log.finish().unwrap();
+    assert_eq!(text(&oss).unwrap(), "ONE\ntwo\nthree\n");
 }
 
 #[test]

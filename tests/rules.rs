@@ -1060,7 +1060,7 @@ fn what_the_last_question_finds_is_said_and_not_why_there_is_no_further_attempt(
     });
     // In doubt, and then nobody is there to be sent to.
     stage.oss.inject(Fault::Hold);
-    stage.oss.inject_on("HEAD", Fault::GoAway.and(Fault::CloseAfter));
+    stage.oss.inject_on("HEAD", Fault::GoAway.and(Fault::WithHeader("Connection", "close")));
     let error = builder.build().unwrap().append_object(KEY, at("base"), "ours").unwrap_err();
     says(&error, LONGER, Outcome::NotApplied);
     assert_eq!(stage.calls_from(0), ["POST 4", "HEAD", "HEAD", "GET"]);
