@@ -214,6 +214,56 @@ fn and_leaves_no_doubt_though_the_service_waited_for_the_rest() {
     assert_eq!(stage.text(), BASE);
 }
 
+/// What can hide a refusal: the connection breaks while the body is still going out.
+const BROKEN: Fault = Fault::CutRequest(1 << 20);
+
+#[test]
+fn is_asked_for_by_an_append_of_nothing_where_a_large_body_met_a_reset() {
+    for (length, probed) in [(4, false), (64 << 10, false), ((64 << 10) + 1, true)] {
+        let stage = Stage::with(BASE);
+        stage.oss.inject(Fault::LoseRequest.and(Fault::Reset));
+        stage.bucket(3).append_object(KEY, at(BASE), vec![b'x'; length]).unwrap();
+        let posts = stage.oss.requests().into_iter().filter(|request| request.method == "POST");
+        let lengths: Vec<_> = posts.map(|post| usize::try_from(post.body_len).unwrap()).collect();
+        let expected = if probed { vec![length, 0, length] } else { vec![length; 2] };
+        assert_eq!(lengths, expected);
+    }
+}
+
+#[test]
+fn that_says_where_the_object_ends_is_told_though_nothing_else_is_answered() {
+    let stage = Stage::with("basex");
+    stage.oss.inject(BROKEN);
+    stage.oss.inject_on("HEAD", Fault::Refuse(503, "ServiceUnavailable"));
+    let error = stage.bucket(1).append_object(KEY, at(BASE), vec![b'x'; BIG]).unwrap_err();
+    says(&error, ErrorKind::Conflict(Found::Longer), Outcome::NotApplied);
+    assert_eq!((error.code(), error.next_position()), (Some("PositionNotEqualToLength"), Some(5)));
+}
+
+#[test]
+fn that_says_where_the_object_ends_is_asked_about_once_more_and_may_mean_that_an_attempt_landed() {
+    let stage = Stage::with(BASE);
+    stage.oss.inject(Fault::FailAfter(500, "InternalError"));
+    stage.oss.inject(BROKEN);
+    let old = Fault::Stale { length: 4, crc64: Some(at(BASE).crc64) };
+    (0..2).for_each(|_| stage.oss.inject_on("HEAD", old.clone()));
+    let end = stage.bucket(2).append_object(KEY, at(BASE), vec![b'x'; BIG]).unwrap();
+    assert_eq!(end.next_position, 4 + BIG as u64);
+    assert_eq!(stage.calls_from(0), ["POST 4", "HEAD", "POST 4", "HEAD", "POST 4", "HEAD"]);
+    assert_eq!(stage.text().len(), 4 + BIG);
+}
+
+#[test]
+fn that_comes_right_behind_a_question_is_not_asked_about_again() {
+    let stage = Stage::with(BASE);
+    stage.oss.inject(Fault::Refuse(500, "InternalError"));
+    stage.oss.inject(BROKEN);
+    stage.oss.inject(Fault::Refuse(403, "AccessDenied"));
+    let error = stage.bucket(2).append_object(KEY, at(BASE), vec![b'x'; BIG]).unwrap_err();
+    says(&error, ErrorKind::Service, Outcome::Unknown);
+    assert_eq!(stage.calls_from(0), ["POST 4", "HEAD", "POST 4", "HEAD", "POST 4"]);
+}
+
 /// Who says that it is busy is not asked at once.
 #[cfg(feature = "wire")]
 #[test]
