@@ -106,3 +106,13 @@ fn sign(
 ) {
     Signer::new(version).sign(request, bucket, credentials, region, time);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signer_prints_as_its_version_and_never_its_key() {
+        assert_eq!(format!("{:?}", Signer::new(SignatureVersion::V4)), "Signer(V4)");
+    }
+}

@@ -687,6 +687,22 @@ fn nor_with_a_key_that_may_only_write() {
 }
 
 #[test]
+fn nor_by_an_answer_to_a_probe_that_is_no_word_on_the_end() {
+    let refusal = Fault::Refuse(403, "AccessDenied").and(Fault::WithHeader("x-oss-next-append-position", "9"));
+    for fault in [Fault::WrongNext, refusal] {
+        let (oss, bucket) = start();
+        oss.append_as_stranger("bucket", "log", b"old\n");
+        ["HEAD", "GET"].iter().for_each(|method| oss.forbid(method));
+        oss.inject(fault);
+        let (builder, asked) = rolling(bucket.appender("log"), 6);
+        let mut log = builder.resume(at("old\n")).unwrap();
+        log.write(b"aaaa\n").unwrap_err();
+        assert!(asked.lock().unwrap().is_empty() && log.pending().is_empty());
+        assert_eq!(posts(&oss).iter().map(|post| post.body_len).collect::<Vec<_>>(), [0], "the probe");
+    }
+}
+
+#[test]
 fn nor_because_of_an_answer_that_was_old() {
     let (oss, bucket) = start();
     oss.append_as_stranger("bucket", "log", b"base\nrecord\n"); // by an earlier life
