@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn its_sum_is_that_of_its_bytes_however_they_came_and_went() {
         let mut buffer = Buffer::new(3 * crc64::PIECE);
-        let data: Vec<u8> = (0..3 * crc64::PIECE).map(|i| (i * i >> 5) as u8).collect();
+        let data: Vec<u8> = (0..3 * crc64::PIECE).map(|i| (i % 251) as u8).collect();
         for size in [1, 100, crc64::PIECE - 1, crc64::PIECE, crc64::PIECE + 1, data.len(), 7] {
             buffer.push(&data[..size]);
             let read = size.min(buffer.len_free());
