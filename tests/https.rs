@@ -4,6 +4,8 @@
 #![cfg(any(feature = "rustls", feature = "native-tls"))]
 #![allow(clippy::unwrap_used, reason = "a test's way to fail, in its helpers too")]
 
+#[path = "common/listener.rs"]
+mod listener;
 #[path = "common/tls.rs"]
 mod tls;
 

@@ -5,52 +5,19 @@
 
 mod common;
 
-use common::{BUCKET, KEY, Stage, at, keeps, log, says, settled};
-use oss_append::{
-    AppendOptions, Auth, Bucket, Checkpoint, Credentials, ErrorKind, Found, OnConflict, Outcome, testing::Fault,
-};
+use common::{BUCKET, KEY, Stage, at, fuse::Fuse, keeps, log, says, settled};
+use oss_append::{AppendOptions, Checkpoint, ErrorKind, Found, OnConflict, Outcome, testing::Fault};
 use std::{
     io::Write,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+    sync::atomic::{AtomicUsize, Ordering},
 };
-
-/// Counts down with every request; the provider panics when it comes to 1.
-#[derive(Clone, Default)]
-struct Fuse(Arc<AtomicUsize>);
-
-impl Fuse {
-    fn bucket(&self, stage: &Stage) -> Bucket {
-        let fuse = self.clone();
-        let (id, secret) = (stage.oss.access_key_id().to_owned(), stage.oss.access_key_secret().to_owned());
-        let auth = Auth::provider(move || {
-            let left = fuse.0.load(Ordering::Relaxed);
-            fuse.0.store(left.saturating_sub(1), Ordering::Relaxed);
-            assert_ne!(left, 1, "the provider panics");
-            Ok(Credentials::new(id.clone(), secret.clone()))
-        });
-        let builder = Bucket::builder(auth, &stage.oss.endpoint(), BUCKET).region(stage.oss.region());
-        builder.backoff(Duration::ZERO, Duration::ZERO).build().unwrap()
-    }
-
-    /// Calls, and sees the panic before the `nth` request from now.
-    #[track_caller]
-    fn burns_at<T>(&self, nth: usize, call: impl FnOnce() -> T) {
-        self.0.store(nth, Ordering::Relaxed);
-        assert!(catch_unwind(AssertUnwindSafe(call)).is_err(), "it should have panicked");
-        self.0.store(0, Ordering::Relaxed);
-    }
-}
 
 #[test]
 fn a_strangers_record_equal_to_the_first_of_ours_is_not_taken_for_it() {
     for (policy, write_only) in [(OnConflict::Fail, false), (OnConflict::Fail, true), (OnConflict::Rebase, false)] {
         let (stage, fuse) = (Stage::empty(), Fuse::default());
-        let mut log = log(&fuse.bucket(&stage)).on_conflict(policy).open().unwrap();
+        let mut log = log(&fuse.provider(&stage)).on_conflict(policy).open().unwrap();
         log.write_all(b"tick\nours\n").unwrap();
         fuse.burns_at(1, || log.confirm());
         assert!(stage.is_absent());
@@ -75,7 +42,7 @@ fn a_strangers_record_equal_to_the_first_of_ours_is_not_taken_for_it() {
 #[test]
 fn a_strangers_longer_record_that_begins_like_ours_is_a_plain_conflict() {
     let (stage, fuse) = (Stage::empty(), Fuse::default());
-    let mut log = log(&fuse.bucket(&stage)).open().unwrap();
+    let mut log = log(&fuse.provider(&stage)).open().unwrap();
     log.write_all(b"2026 ours\n").unwrap();
     fuse.burns_at(1, || log.confirm());
     stage.oss.append_as_stranger(BUCKET, KEY, b"2026 theirs\n");
@@ -89,7 +56,7 @@ fn a_strangers_longer_record_that_begins_like_ours_is_a_plain_conflict() {
 #[test]
 fn foreign_bytes_behind_ours_are_named() {
     let (stage, fuse) = (Stage::empty(), Fuse::default());
-    let mut log = log(&fuse.bucket(&stage)).open().unwrap();
+    let mut log = log(&fuse.provider(&stage)).open().unwrap();
     log.write_all(b"ours\n").unwrap();
     stage.oss.inject(Fault::LoseAnswer.and(Fault::StrangerAfter(b"theirs\n".to_vec())));
     fuse.burns_at(2, || log.confirm());
@@ -103,7 +70,7 @@ fn foreign_bytes_behind_ours_are_named() {
 #[test]
 fn bytes_that_are_in_already_are_found_after_it() {
     let (stage, fuse) = (Stage::with("old\n"), Fuse::default());
-    let mut log = log(&fuse.bucket(&stage)).open().unwrap();
+    let mut log = log(&fuse.provider(&stage)).open().unwrap();
     log.write_all(b"ours\n").unwrap();
     stage.oss.inject(Fault::LoseAnswer);
     fuse.burns_at(2, || log.confirm());
@@ -134,7 +101,7 @@ fn a_callback_that_panics_in_a_later_attempt_leaves_the_doubt_of_an_earlier_one(
 /// A chunk of a shared log that moved behind `theirs\n`, landed there, and whose answer was lost; the provider panicked
 /// when it was to be asked about.
 fn moved_and_landed(stage: &Stage, fuse: &Fuse) -> oss_append::Appender {
-    let mut log = log(&fuse.bucket(stage)).on_conflict(OnConflict::Rebase).open().unwrap();
+    let mut log = log(&fuse.provider(stage)).on_conflict(OnConflict::Rebase).open().unwrap();
     log.write_all(b"ours\n").unwrap();
     stage.oss.append_as_stranger(BUCKET, KEY, b"theirs\n");
     stage.oss.inject(Fault::Pass);
@@ -161,7 +128,7 @@ fn a_chunk_that_had_moved_is_resumed_where_it_went() {
         let (stage, fuse) = (Stage::empty(), Fuse::default());
         let (end, bytes): (Checkpoint, _) = moved_and_landed(&stage, &fuse).into_parts();
 
-        let mut log = log(&fuse.bucket(&stage)).on_conflict(policy).resume(end).unwrap();
+        let mut log = log(&fuse.provider(&stage)).on_conflict(policy).resume(end).unwrap();
         log.write_all(&bytes).unwrap();
         log.confirm().unwrap();
         settled(&log, &stage, "theirs\nours\n");

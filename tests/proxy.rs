@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's way to fail, in its helpers too")]
 
+#[path = "common/listener.rs"]
+mod listener;
 #[path = "common/proxy.rs"]
 mod proxy;
 #[path = "common/tls.rs"]

@@ -20,6 +20,9 @@ use std::{
 };
 
 #[cfg(feature = "rustls")]
+#[path = "common/listener.rs"]
+mod listener;
+#[cfg(feature = "rustls")]
 #[path = "common/tls.rs"]
 mod tls;
 

@@ -5,63 +5,11 @@
 
 mod common;
 
-use common::{BUCKET, KEY, Stage, at, keeps, log, ours, put, says, settled};
-use oss_append::{
-    Appender, Auth, Bucket, Credentials, ErrorKind, Event, Found, OnConflict, Outcome, Verdict, testing::Fault,
-};
-use std::{
-    io::Write,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use common::{BUCKET, KEY, Stage, at, fuse::Fuse, keeps, log, ours, put, says, settled};
+use oss_append::{Appender, Bucket, ErrorKind, Event, Found, OnConflict, Outcome, Verdict, testing::Fault};
+use std::io::Write;
 
 const DOWN: Fault = Fault::Refuse(503, "SlowDown");
-
-/// Counts down; whoever finds it at 1 panics.
-#[derive(Clone, Default)]
-struct Fuse(Arc<AtomicUsize>);
-
-impl Fuse {
-    fn tick(&self) {
-        let left = self.0.load(Ordering::Relaxed);
-        self.0.store(left.saturating_sub(1), Ordering::Relaxed);
-        assert!(left != 1, "the fuse is burnt");
-    }
-
-    /// The provider panics.
-    fn provider(&self, stage: &Stage) -> Bucket {
-        let fuse = self.clone();
-        let (id, secret) = (stage.oss.access_key_id().to_owned(), stage.oss.access_key_secret().to_owned());
-        let auth = Auth::provider(move || {
-            fuse.tick();
-            Ok(Credentials::new(id.clone(), secret.clone()))
-        });
-        let builder = Bucket::builder(auth, &stage.oss.endpoint(), BUCKET).region(stage.oss.region());
-        builder.backoff(Duration::ZERO, Duration::ZERO).build().unwrap()
-    }
-
-    /// The hook panics: at a failure, or at what comes before one.
-    fn hook(&self, stage: &Stage, at_failures: bool) -> Bucket {
-        let fuse = self.clone();
-        let builder = stage.oss.builder(BUCKET).attempts(3).on_event(move |event| {
-            if matches!(event, Event::Failed { .. }) == at_failures {
-                fuse.tick();
-            }
-        });
-        builder.build().unwrap()
-    }
-
-    #[track_caller]
-    fn burns_at<T>(&self, nth: usize, call: impl FnOnce() -> T) {
-        self.0.store(nth, Ordering::Relaxed);
-        assert!(catch_unwind(AssertUnwindSafe(call)).is_err(), "it should have panicked");
-        self.0.store(0, Ordering::Relaxed);
-    }
-}
 
 // ---- a panic ---------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each crate of tests uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test's way to fail, in its helpers too")]
 
+pub(crate) mod fuse;
+
 use oss_append::{
     Appender, AppenderBuilder, Auth, Bucket, Checkpoint, Credentials, Error, ErrorKind, Outcome, testing::FakeOss,
 };

@@ -3,14 +3,12 @@
 #![allow(dead_code, reason = "each crate of tests uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test's way to fail, in its helpers too")]
 
+use super::listener::Listener;
 use std::{
     io::{self, Read, Write},
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::{
-        Arc, Mutex, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
+    net::{Shutdown, SocketAddr, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
 };
 
 /// Somebody who asked to be led on.
@@ -49,28 +47,24 @@ struct Shared {
     asked: Mutex<Vec<Asked>>,
     /// What clients said in their tunnels.
     carried: Mutex<Vec<u8>>,
-    stops: AtomicBool,
 }
 
 /// Stopped when dropped.
 pub(crate) struct Proxy {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    listener: Option<JoinHandle<()>>,
+    listener: Listener,
 }
 
 impl Proxy {
     pub(crate) fn start(to: SocketAddr, does: Does) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = listener.local_addr().unwrap();
         let (asked, carried) = (Mutex::default(), Mutex::default());
-        let shared = Arc::new(Shared { to, does, asked, carried, stops: AtomicBool::new(false) });
-        let listening = Arc::clone(&shared);
-        Self { address, shared, listener: Some(thread::spawn(move || listening.listen(&listener))) }
+        let shared = Arc::new(Shared { to, does, asked, carried });
+        let serving = Arc::clone(&shared);
+        Self { shared, listener: Listener::start(move |client| serving.serve(client)) }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {
@@ -83,37 +77,7 @@ impl Proxy {
     }
 }
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.shared.stops.store(true, Ordering::SeqCst);
-        drop(TcpStream::connect(self.address)); // wakes whoever waits in `accept`
-        let _ = self.listener.take().unwrap().join(); // a panic there was printed there
-    }
-}
-
 impl Shared {
-    fn listen(self: &Arc<Self>, listener: &TcpListener) {
-        let mut open: Vec<(Weak<TcpStream>, JoinHandle<()>)> = Vec::new();
-        loop {
-            let (client, _) = listener.accept().unwrap();
-            if self.stops.load(Ordering::SeqCst) {
-                break;
-            }
-            open.retain(|(_, thread)| !thread.is_finished());
-            // What is closed with bytes unread ends by a reset, as with a service; so the list must not keep it open.
-            let (shared, client) = (Arc::clone(self), Arc::new(client));
-            let to_end = Arc::downgrade(&client);
-            let serve = move || drop(shared.serve(&client)); // there is nobody to tell
-            open.push((to_end, thread::spawn(serve)));
-        }
-        for (client, thread) in open {
-            if let Some(client) = client.upgrade() {
-                let _ = client.shutdown(Shutdown::Both); // it may be closed already
-            }
-            let _ = thread.join();
-        }
-    }
-
     fn serve(&self, mut client: &TcpStream) -> io::Result<()> {
         client.set_nodelay(true)?;
         let (asked, good): (_, &[u8]) = match byte(client)? {

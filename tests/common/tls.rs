@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each crate of tests uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test's way to fail, in its helpers too")]
 
+use super::listener::Listener;
 use oss_append::{Auth, Bucket, BucketBuilder, testing::FakeOss};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::{
@@ -12,12 +13,12 @@ use rustls::{
 };
 use std::{
     io::{self, Read, Write},
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     sync::{
-        Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    thread::{self, JoinHandle},
+    thread,
     time::Duration,
 };
 
@@ -112,7 +113,6 @@ struct Shared {
     config: Arc<ServerConfig>,
     behind: Behind,
     says_goodbye: AtomicBool,
-    stops: AtomicBool,
     /// TCP connections that came, and the handshakes that went well.
     connections: AtomicU64,
     handshakes: AtomicU64,
@@ -122,9 +122,8 @@ struct Shared {
 
 /// Stopped when dropped.
 pub(crate) struct TlsServer {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    listener: Option<JoinHandle<()>>,
+    listener: Listener,
 }
 
 impl TlsServer {
@@ -140,19 +139,16 @@ impl TlsServer {
     }
 
     fn start(shows: Shows, behind: Behind) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             config: Arc::new(config(shows)),
             behind,
             says_goodbye: AtomicBool::new(true),
-            stops: AtomicBool::new(false),
             connections: AtomicU64::new(0),
             handshakes: AtomicU64::new(0),
             received: AtomicU64::new(0),
         });
-        let listening = Arc::clone(&shared);
-        Self { address, shared, listener: Some(thread::spawn(move || listening.listen(&listener))) }
+        let serving = Arc::clone(&shared);
+        Self { shared, listener: Listener::start(move |client| serving.serve(client)) }
     }
 
     /// From now on connections end without a close_notify.
@@ -161,12 +157,12 @@ impl TlsServer {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     /// `https://127.0.0.1:<port>`
     pub(crate) fn endpoint(&self) -> String {
-        format!("https://{}", self.address)
+        format!("https://{}", self.address())
     }
 
     /// A bucket's of this fake behind it. Nothing is trusted yet but the built-in roots.
@@ -193,40 +189,9 @@ impl TlsServer {
     }
 }
 
-impl Drop for TlsServer {
-    fn drop(&mut self) {
-        self.shared.stops.store(true, Ordering::SeqCst);
-        drop(TcpStream::connect(self.address)); // wakes whoever waits in `accept`
-        let listener = self.listener.take().unwrap();
-        let _ = listener.join(); // a panic there was printed there
-    }
-}
-
 impl Shared {
-    fn listen(self: &Arc<Self>, listener: &TcpListener) {
-        let mut open: Vec<(Weak<TcpStream>, JoinHandle<()>)> = Vec::new();
-        loop {
-            let (client, _) = listener.accept().unwrap();
-            if self.stops.load(Ordering::SeqCst) {
-                break;
-            }
-            self.connections.fetch_add(1, Ordering::SeqCst);
-            open.retain(|(_, thread)| !thread.is_finished());
-            // What is closed with bytes unread ends by a reset, as with a service; so the list must not keep it open.
-            let (shared, client) = (Arc::clone(self), Arc::new(client));
-            let to_end = Arc::downgrade(&client);
-            let serve = move || drop(shared.serve(&client)); // there is nobody to tell
-            open.push((to_end, thread::spawn(serve)));
-        }
-        for (client, thread) in open {
-            if let Some(client) = client.upgrade() {
-                let _ = client.shutdown(Shutdown::Both); // it may be closed already
-            }
-            let _ = thread.join();
-        }
-    }
-
     fn serve(&self, mut client: &TcpStream) -> io::Result<()> {
+        self.connections.fetch_add(1, Ordering::SeqCst);
         // A ticket goes out behind the handshake: without this the answer would wait for its acknowledgement.
         client.set_nodelay(true)?;
         let mut tls = ServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
