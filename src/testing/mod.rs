@@ -293,6 +293,19 @@ impl FakeOss {
         self.service().recorded.clone()
     }
 
+    /// The same since the last call of this, and forgets them: a fake that runs for hours keeps every one otherwise.
+    ///
+    /// ```
+    /// # let oss = oss_append::testing::FakeOss::start()?;
+    /// oss.bucket("bucket").append_object("log", 0, "text")?;
+    /// assert_eq!(oss.take_requests().len(), 1);
+    /// assert!(oss.requests().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn take_requests(&self) -> Vec<Recorded> {
+        std::mem::take(&mut self.service().recorded)
+    }
+
     /// Stops listening: open connections end, connecting is refused. Objects and scripts stay.
     ///
     /// ```
