@@ -20,6 +20,9 @@ pub(crate) struct Buffer {
 const ALIGNMENT: usize = 64;
 
 impl Buffer {
+    /// What one allocation can hold: on a machine of 32 bits less than an object.
+    pub(crate) const MOST: usize = isize::MAX.cast_unsigned() - ALIGNMENT;
+
     pub(crate) fn new(capacity: usize) -> Self {
         Self { storage: Arc::default(), start: 0, filled: 0, capacity, crc: Crc64::new(), summed: 0 }
     }
@@ -154,6 +157,13 @@ mod tests {
         let mut buffer = Buffer::new(1 << 20);
         buffer.push(b"x");
         assert_eq!(buffer.bytes().as_ptr().align_offset(ALIGNMENT), 0);
+    }
+
+    #[test]
+    fn the_most_is_what_can_be_asked_for_at_once() {
+        let layout = |bytes| std::alloc::Layout::array::<u8>(bytes);
+        assert!(layout(Buffer::MOST + ALIGNMENT - 1).is_ok());
+        assert!(layout(Buffer::MOST + ALIGNMENT + 1).is_err());
     }
 
     #[test]

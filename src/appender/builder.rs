@@ -380,6 +380,9 @@ impl AppenderBuilder {
         if self.capacity == 0 || self.capacity as u64 > SIZE_LIMIT {
             return Err(Error::invalid_input("buffer_capacity must be from 1 byte to 5 GiB"));
         }
+        if self.capacity > Buffer::MOST {
+            return Err(Error::invalid_input("buffer_capacity is more than this machine can address"));
+        }
         if self.roll.as_ref().is_some_and(|roll| roll.max_bytes == 0) {
             return Err(Error::invalid_input("roll_over at 0 bytes: no object could hold anything"));
         }
