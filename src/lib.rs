@@ -153,6 +153,8 @@
 //! - `socks`: SOCKS proxies for [`BucketBuilder::proxy`] and [`BucketBuilder::proxy_from_env`]. No crate more.
 //! - `testing`: [`testing`], for `[dev-dependencies]`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Positions and lengths go beyond what a `usize` of 32 bits holds, and must never be cut. Tests may be careless.
+#![cfg_attr(not(test), warn(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss))]
 #![cfg_attr(not(feature = "testing"), doc = "\n\n[`testing`]: #features")]
 
 mod append;
@@ -187,6 +189,15 @@ mod retry;
 mod sign;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+#[cfg_attr(
+    not(test),
+    expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        reason = "dates of our time, table indices, and parts of objects that are in memory"
+    )
+)]
 pub mod testing;
 mod tls;
 mod transport;
