@@ -59,6 +59,8 @@ pub fn run(data: &[u8]) {
                 assert!(appended.crc64.is_none_or(|crc64| !known || crc64 == end.crc64), "{appended:?}");
                 let found = known && (says_there(head, end) || says_part(get));
                 assert!(says_applied(append, end) || found, "applied, and who says so?");
+                let wrong = sum_of(append).is_some_and(|sum| sum != end.crc64);
+                assert!(!(known && wrong) || found, "applied, with another sum");
             }
             Err(error) => {
                 said::check(&error);
@@ -93,10 +95,23 @@ fn part(data: &[u8]) -> (&[u8], &[u8]) {
 
 // What an answer must have in it, somewhere, to be what it was taken for.
 
-/// 200, and the place where the object ends then.
+/// 200, and the place where the object ends then; said by the service, or by somebody who knows the sum.
 fn says_applied(append: &[u8], end: Checkpoint) -> bool {
-    let place = end.position.to_string();
-    has(append, b" 200") && has(append, b"x-oss-next-append-position") && has(append, place.as_bytes())
+    let [place, sum] = [end.position, end.crc64].map(|number| number.to_string());
+    let knows = is_from_oss(append) || has(append, sum.as_bytes());
+    knows && has(append, b" 200") && has(append, b"x-oss-next-append-position") && has(append, place.as_bytes())
+}
+
+/// The CRC in the head of a plain 200, where there is one and no more.
+fn sum_of(append: &[u8]) -> Option<u64> {
+    let head = append.strip_prefix(b"HTTP/1.1 200 ")?;
+    let end = head.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = str::from_utf8(&head[..end]).ok()?.to_ascii_lowercase();
+    let lines: Vec<_> = head.split("\r\n").collect();
+    let mut sums = lines.iter().filter_map(|line| line.strip_prefix("x-oss-hash-crc64ecma:"));
+    let sum = sums.next().filter(|_| sums.next().is_none() && lines.iter().all(|line| !line.contains(['\r', '\n'])))?;
+    let sum = sum.trim_matches([' ', '\t']);
+    sum.bytes().all(|byte| byte.is_ascii_digit()).then(|| sum.parse().ok())?
 }
 
 /// Length and CRC of the object with the bytes: both must be said.
