@@ -1,6 +1,9 @@
 //! What an operator would want to know, as it happens.
 
-use crate::{Checkpoint, error::Error};
+use crate::{
+    Checkpoint,
+    error::{Error, Outcome},
+};
 use std::{
     cell::RefCell,
     error::Error as _,
@@ -210,10 +213,10 @@ impl fmt::Display for Event<'_> {
         match *self {
             Event::Retry { operation, key, position, length, attempt, attempts, pause, error } => {
                 let place = Place { operation, key, position, length };
-                write!(line, "retry {attempt} of {attempts} of {place}{}: {}", In(pause), Chain(error))
+                write!(line, "retry {attempt} of {attempts} of {place}{}: {}", In(pause), Chain(&why(error)))
             }
             Event::Ask { key, position, length, pause, error } => {
-                write!(line, "ask about {}{}: {}", Place::append(key, position, length), In(pause), Chain(error))
+                write!(line, "ask about {}{}: {}", Place::append(key, position, length), In(pause), Chain(&why(error)))
             }
             Event::Settled { key, position, length, verdict } => {
                 write!(line, "settled: {} {verdict}", Place::append(key, position, length))
@@ -291,6 +294,11 @@ impl fmt::Display for In {
         let whole = Duration::from_millis(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX));
         if whole.is_zero() { Ok(()) } else { write!(f, " in {whole:?}") }
     }
+}
+
+/// Without its outcome, which is not final and goes without saying: there is still something to ask or to repeat.
+fn why(error: &Error) -> Error {
+    error.clone().with_outcome(Outcome::NotApplied)
 }
 
 /// An error and its causes.

@@ -372,6 +372,7 @@ fn what_is_told_has_numbers_too() {
             inner.lock().unwrap().push(match copy {
                 Event::Ask { key: "log", position: 0, length: Some(3), pause, error, .. } => {
                     assert_eq!((pause, error.code()), (Duration::from_millis(2), Some("SlowDown")));
+                    assert_eq!(error.outcome(), Outcome::Unknown);
                     "ask"
                 }
                 Event::Settled { key: "log", position: 0, length: Some(3), verdict: Verdict::NotThere, .. } => {
@@ -383,7 +384,7 @@ fn what_is_told_has_numbers_too() {
                         (operation, position, length, attempt, attempts),
                         (Operation::Append, Some(0), Some(3), 2, 2)
                     );
-                    assert_eq!(error.kind(), ErrorKind::Service);
+                    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Service, Outcome::Unknown));
                     "retry"
                 }
                 other => panic!("{other:?}"),

@@ -2,7 +2,7 @@
 
 use super::{Append, Chunk, Course, Ended, Step};
 use crate::{
-    error::Error,
+    error::{Error, Outcome},
     event::{Event, Operation, Verdict},
 };
 use std::time::Duration;
@@ -13,11 +13,13 @@ impl Append<'_> {
         let (operation, key) = (Operation::Append, self.key);
         let (position, length) = (Some(chunk.position()), chunk.length);
         let (attempt, attempts) = (made + 1, self.client.policy.attempts);
+        let error = &error.clone().with_outcome(chunk.outcome());
         self.client.hook.tell(Event::Retry { operation, key, position, length, attempt, attempts, pause, error });
     }
 
     pub(super) fn tell_ask(&self, chunk: &Chunk, pause: Duration, error: &Error) {
         let (position, length) = (chunk.position(), chunk.length);
+        let error = &error.clone().with_outcome(Outcome::Unknown);
         self.client.hook.tell(Event::Ask { key: self.key, position, length, pause, error });
     }
 
