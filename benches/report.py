@@ -3,7 +3,7 @@
 
     python3 benches/report.py --side-by-side results.json --rooms target/criterion --link link.md --weight weight.md
 
---side-by-side  what the bench's `run.py bench --out results.json` wrote
+--side-by-side  what the bench's `run.py bench --out results.json` wrote; several runs stand one behind the other
 --rooms         the folder in which `cargo bench --bench rooms` left its estimates
 --link          what `cargo bench --bench link` printed
 --weight        what `sh benches/weight.sh` printed
@@ -66,12 +66,13 @@ def rooms(path):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("side-by-side", "rooms", "link", "weight"):
+    arguments.add_argument("--side-by-side", nargs="+")
+    for name in ("rooms", "link", "weight"):
         arguments.add_argument("--" + name)
     given = arguments.parse_args()
     page = PAGE.read_text()
     for name, text in (
-        ("side-by-side", given.side_by_side and side_by_side(given.side_by_side)),
+        ("side-by-side", given.side_by_side and "\n\n".join(map(side_by_side, given.side_by_side))),
         ("rooms", given.rooms and rooms(given.rooms)),
         ("link", given.link and pathlib.Path(given.link).read_text().strip()),
         ("weight", given.weight and pathlib.Path(given.weight).read_text().strip()),
