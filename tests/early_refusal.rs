@@ -7,13 +7,12 @@ mod common;
 
 use common::*;
 use oss_append::{
-    Auth, Body, Bucket, Checkpoint, Error, ErrorKind, Event, Found, Outcome, Position,
+    Auth, Body, Bucket, Checkpoint, Error, ErrorKind, Found, Outcome, Position,
     testing::{FakeOss, Fault},
 };
 use std::{
     fs::{self, File},
     path::PathBuf,
-    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -268,6 +267,9 @@ fn that_comes_right_behind_a_question_is_not_asked_about_again() {
 #[cfg(feature = "wire")]
 #[test]
 fn of_a_busy_service_is_asked_about_after_a_pause() {
+    use oss_append::Event;
+    use std::sync::{Arc, Mutex};
+
     let (stage, pauses, longest) = (Stage::with(BASE), Arc::new(Mutex::new(Vec::new())), Duration::from_millis(3));
     let seen = Arc::clone(&pauses);
     let builder = stage.oss.builder(BUCKET).backoff(longest, longest).on_event(move |event| {
