@@ -533,15 +533,16 @@ impl Append<'_> {
     /// Does the object end at `position`? An append of nothing tells those who may not read, and changes nothing.
     pub(crate) fn end_at(&self, position: u64) -> Result<End> {
         let answer = self.append_nothing(Position { position, crc64: None }).map_err(|lost| lost.error)?;
-        let error = answer.error();
         match answer.number(response::NEXT_POSITION) {
             Some(next) if next == position && answer.is_success() && answer.is_from_oss() => {
                 Ok(End::Here(answer.number(response::CRC64)))
             }
-            Some(next) if next != position && answer.is_refusal() && error.code() == Some(ELSEWHERE) => {
+            Some(next)
+                if next != position && answer.is_refusal() && answer.refusal().code.as_deref() == Some(ELSEWHERE) =>
+            {
                 Ok(End::Elsewhere(next))
             }
-            _ => Err(error),
+            _ => Err(answer.error()),
         }
     }
 
