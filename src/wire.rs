@@ -163,11 +163,9 @@ pub(crate) fn agent(config: Config) -> Agent {
     let chain = chain.chain(ureq::unversioned::transport::SocksConnector::default());
     let chain = chain.chain(ConnectProxyConnector::default()).chain(socket::Connect::default());
     #[cfg(feature = "rustls")]
-    let chain = chain.chain(ureq::unversioned::transport::RustlsConnector::default());
+    let chain = chain.chain(above_tls::LookAbove(ureq::unversioned::transport::RustlsConnector::default()));
     #[cfg(feature = "native-tls")]
-    let chain = chain.chain(ureq::unversioned::transport::NativeTlsConnector::default());
-    #[cfg(any(feature = "rustls", feature = "native-tls"))]
-    let chain = chain.chain(above_tls::LookAbove);
+    let chain = chain.chain(above_tls::LookAbove(ureq::unversioned::transport::NativeTlsConnector::default()));
     Agent::with_parts(config, chain, socket::LookUp)
 }
 

@@ -7,28 +7,30 @@ use ureq::{
     unversioned::transport::{Buffers, ConnectionDetails, Connector, Either, NextTimeout, Transport},
 };
 
+/// A link of the chain that may put TLS over a connection, and a look over that.
 #[derive(Debug)]
-pub(super) struct LookAbove;
+pub(super) struct LookAbove<C>(pub(super) C);
 
-impl<In: Transport> Connector<In> for LookAbove {
-    type Out = Either<In, AboveTls<In>>;
+impl<In: Transport, T: Transport, C: Connector<In, Out = Either<In, T>>> Connector<In> for LookAbove<C> {
+    type Out = Either<In, AboveTls>;
 
-    fn connect(&self, _: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
-        Ok(chained.map(|inner| match inner.is_tls() {
-            true => Either::B(AboveTls { inner, has_read: false }),
-            false => Either::A(inner),
+    fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
+        Ok(self.0.connect(details, chained)?.map(|connected| match connected {
+            Either::A(plain) => Either::A(plain),
+            // It is some kilobytes, and would be moved again and again.
+            Either::B(tls) => Either::B(AboveTls { inner: Box::new(tls), has_read: false }),
         }))
     }
 }
 
 #[derive(Debug)]
-pub(super) struct AboveTls<T> {
-    inner: T,
+pub(super) struct AboveTls {
+    inner: Box<dyn Transport>,
     /// A look read something that the client has not been told of.
     has_read: bool,
 }
 
-impl<T: Transport> AboveTls<T> {
+impl AboveTls {
     /// The socket saw that something came in. It may be a session ticket.
     fn look(&mut self, timeout: NextTimeout) {
         note(|call| call.looking = true);
@@ -44,7 +46,7 @@ impl<T: Transport> AboveTls<T> {
     }
 }
 
-impl<T: Transport> Transport for AboveTls<T> {
+impl Transport for AboveTls {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.inner.buffers()
     }
