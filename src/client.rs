@@ -13,7 +13,7 @@ use crate::{
     sign::{self, Signer},
     transport::{Incoming, Lost, Sent, Transport},
 };
-use std::{io::Read, time::Duration};
+use std::time::Duration;
 
 /// Everything that requests to one bucket share.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Client {
             let (mut answer, mut incoming) = self.transport.open(&url, request)?;
             if answer.status >= 300 {
                 // An error document that cannot be read tells nothing; the status still does.
-                let _ = incoming.by_ref().take(Answer::BODY_LIMIT).read_to_end(&mut answer.body);
+                let _ = incoming.read_up_to(Answer::BODY_LIMIT, &mut answer.body);
             }
             if !self.mend(&answer, request, &mut mended) {
                 return Ok((answer, incoming));

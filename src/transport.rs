@@ -30,7 +30,7 @@ use std::{
     time::Duration,
 };
 use ureq::{
-    Agent, SendBody, Timeout,
+    Agent, BodyReader, SendBody, Timeout,
     http::{self, HeaderValue},
 };
 
@@ -106,7 +106,7 @@ impl Transport {
         let idle = limit("idle_timeout", settings.idle_timeout)?;
         let total = settings.request_timeout.map(|total| limit("request_timeout", total)).transpose()?;
         let agent = &settings.user_agent;
-        if !agent.is_ascii() || HeaderValue::from_str(agent).is_err() || agent.trim().is_empty() {
+        if HeaderValue::from_str(agent).is_err() || agent.trim().is_empty() {
             return Err(Error::invalid_input("the user agent must be one line of printable ASCII"));
         }
         let proxy = settings.proxy.proxy_to(base)?;
@@ -146,7 +146,7 @@ impl Transport {
         let length = body.length();
         let call = wire::Call::begin();
         let mut outgoing = Outgoing { body, skipped: 0 };
-        let mut builder = http::Request::builder().method(request.method.as_str()).uri(url);
+        let mut builder = http::Request::builder().method(method(request.method)).uri(url);
         for (name, value) in &request.headers {
             builder = builder.header(name.as_ref(), value.as_ref());
         }
@@ -158,8 +158,13 @@ impl Transport {
                     builder = builder.header(http::header::CONTENT_LENGTH, length);
                 }
                 let request = builder.body(SendBody::from_reader(&mut outgoing))?;
-                let limit = answer_limit(self.idle, length.unwrap_or(SEND_BUFFER));
-                self.agent.run(self.agent.configure_request(request).timeout_per_read(Some(limit)).build())
+                match answer_limit(self.idle, length.unwrap_or(SEND_BUFFER)) {
+                    // The agent's own. To say another for one request copies all that is configured.
+                    limit if limit == self.idle => self.agent.run(request),
+                    limit => {
+                        self.agent.run(self.agent.configure_request(request).timeout_per_read(Some(limit)).build())
+                    }
+                }
             }
         };
         if call.is_cut() {
@@ -204,6 +209,17 @@ impl fmt::Debug for Transport {
     }
 }
 
+fn method(method: Method) -> http::Method {
+    match method {
+        Method::Get => http::Method::GET,
+        Method::Head => http::Method::HEAD,
+        Method::Post => http::Method::POST,
+        #[cfg(feature = "credentials")]
+        Method::Put => http::Method::PUT,
+        Method::Delete => http::Method::DELETE,
+    }
+}
+
 /// A body on its way out. Once the rest is not wanted any more it is only counted, so that the client comes to its end
 /// and reads the answer: nothing of it is sent, and the body knows nothing of it.
 struct Outgoing<'a, 'b> {
@@ -224,7 +240,14 @@ impl Read for Outgoing<'_, '_> {
 }
 
 /// An answer's body, as it comes in.
-pub(crate) struct Incoming(Box<dyn Read + Send + Sync>);
+pub(crate) struct Incoming(Box<BodyReader<'static>>);
+
+impl Incoming {
+    /// Where only the beginning matters, or more would be too much.
+    pub(crate) fn read_up_to(&mut self, most: u64, into: &mut Vec<u8>) -> io::Result<usize> {
+        self.take(most).read_to_end(into)
+    }
+}
 
 impl Read for Incoming {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -235,9 +258,8 @@ impl Read for Incoming {
     }
 }
 
-fn read_to_end(mut answer: Answer, reader: Incoming) -> Result<Answer, ureq::Error> {
-    let mut body = reader.take(Answer::BODY_LIMIT + 1);
-    body.read_to_end(&mut answer.body)?;
+fn read_to_end(mut answer: Answer, mut reader: Incoming) -> Result<Answer, ureq::Error> {
+    reader.read_up_to(Answer::BODY_LIMIT + 1, &mut answer.body)?;
     if answer.body.len() as u64 > Answer::BODY_LIMIT {
         return Err(ureq::Error::BodyExceedsLimit(Answer::BODY_LIMIT));
     }
@@ -247,7 +269,7 @@ fn read_to_end(mut answer: Answer, reader: Incoming) -> Result<Answer, ureq::Err
 /// How long one read of the answer may wait: "sent" only means that the kernel has the bytes, and a slow link needs its
 /// time to drain them.
 fn answer_limit(idle: Duration, body: u64) -> Duration {
-    idle.saturating_add(Duration::from_secs(body.min(SEND_BUFFER).div_ceil(FLOOR_BYTES_PER_SECOND))).min(LONGEST)
+    idle.saturating_add(Duration::from_secs(body.min(SEND_BUFFER) / FLOOR_BYTES_PER_SECOND)).min(LONGEST)
 }
 
 fn limit(name: &str, value: Duration) -> Result<Duration> {
@@ -296,7 +318,7 @@ fn into_io(error: ureq::Error) -> io::Error {
         ureq::Error::HostNotFound => io::Error::new(io::ErrorKind::NotFound, "the host name is not known"),
         ureq::Error::Protocol(error) => {
             let text = error.to_string();
-            let hint = if text.contains("invalid HTTP version") { "; does the endpoint want https?" } else { "" };
+            let hint = if text.ends_with("invalid HTTP version") { "; does the endpoint want https?" } else { "" };
             io::Error::new(io::ErrorKind::InvalidData, format!("no HTTP/1.1 came back: {text}{hint}"))
         }
         other => io::Error::other(other.to_string()),

@@ -11,6 +11,7 @@ use oss_append::{
     testing::{FakeOss, Fault},
 };
 use std::{
+    error::Error,
     io::{self, Read, Write},
     net::{TcpListener, TcpStream},
     process::Command,
@@ -213,6 +214,18 @@ fn a_refused_connection_is_not_applied_and_transient() {
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Transport, Outcome::NotApplied), "{error}");
         assert!(error.is_transient());
     }
+}
+
+#[test]
+fn a_server_that_speaks_tls_is_told_by_its_first_bytes() {
+    let (endpoint, served) = serve(1, |mut stream| {
+        read_request(&mut stream);
+        stream.write_all(b"\x15\x03\x03\x00\x02\x02\x46").unwrap(); // an alert: "protocol version"
+    });
+    let error = builder(&endpoint).attempts(1).build().unwrap().append_object("log", 0, "text").unwrap_err();
+    let told = format!("{error}: {}", error.source().unwrap());
+    assert!(told.contains("does the endpoint want https?"), "{told}");
+    served.join().unwrap();
 }
 
 #[test]
