@@ -549,7 +549,7 @@ impl Append<'_> {
     fn append_nothing(&self, at: Position) -> Result<Answer, Lost> {
         let mut request = self.request(&Chunk::new(at, Some(0)));
         // Checksums of the body are not those of nothing.
-        request.headers.retain(|(name, _)| name != CONTENT_MD5 && name != response::CRC64);
+        request.without(&[CONTENT_MD5, response::CRC64]);
         self.client.once(&mut request)
     }
 

@@ -278,8 +278,8 @@ impl Credentials {
     /// ```
     pub fn new(id: impl Into<String>, secret: impl Into<String>) -> Self {
         Self {
-            id: trimmed(id),
-            secret: trimmed(secret),
+            id: trimmed(id.into()),
+            secret: trimmed(secret.into()),
             token: None,
             #[cfg(feature = "credentials")]
             expiry: None,
@@ -296,7 +296,7 @@ impl Credentials {
     /// ```
     #[must_use]
     pub fn with_token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(trimmed(token)).filter(|token| !token.is_empty());
+        self.token = Some(trimmed(token.into())).filter(|token| !token.is_empty());
         self
     }
 
@@ -435,8 +435,7 @@ impl<P: CredentialsProvider + ?Sized> CredentialsProvider for Arc<P> {
     }
 }
 
-fn trimmed(text: impl Into<String>) -> String {
-    let text = text.into();
+fn trimmed(text: String) -> String {
     match text.trim() {
         same if same.len() == text.len() => text,
         shorter => shorter.to_owned(),

@@ -144,7 +144,8 @@ pub(crate) fn check_bucket(name: &str) -> Result<()> {
     {
         return Ok(());
     }
-    let hint = if name.contains("://") { "; this is an endpoint: the order is auth, endpoint, name" } else { "" };
+    let hint =
+        if split_scheme(name).is_some() { "; this is an endpoint: the order is auth, endpoint, name" } else { "" };
     refuse(format!(
         "the bucket name {name:?} is not valid: 3 to 63 of a-z, 0-9 and '-', a letter or digit at both ends{hint}"
     ))
@@ -172,10 +173,18 @@ fn escape(text: &str, keep_slash: bool, into: &mut String) {
         into.push_str(std::str::from_utf8(plain).expect("ASCII stays, and nothing else"));
         rest = behind;
         if let Some((byte, behind)) = rest.split_first() {
-            into.extend(['%', char::from(HEX[usize::from(byte >> 4)]), char::from(HEX[usize::from(byte & 15)])]);
+            into.push('%');
+            into.push(char::from(HEX[usize::from(byte >> 4)]));
+            into.push(char::from(HEX[usize::from(byte & 15)]));
             rest = behind;
         }
     }
+}
+
+/// What stands on both sides of `://`.
+pub(crate) fn split_scheme(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once(':')?;
+    Some((scheme, rest.strip_prefix("//")?))
 }
 
 /// An endpoint taken apart; what stands where is right, what it means is not looked at.
@@ -201,7 +210,7 @@ impl Address {
         if text.contains(['?', '#']) {
             return refuse("the endpoint has a query or fragment ('?', '#'): write scheme, host and port only");
         }
-        let (scheme, rest) = match text.split_once("://") {
+        let (scheme, rest) = match split_scheme(text) {
             None => ("https", text),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => ("https", rest),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => ("http", rest),
@@ -211,7 +220,7 @@ impl Address {
         if authority
             .split([':', '/'])
             .next()
-            .is_some_and(|word| ["http", "https"].contains(&&*word.to_ascii_lowercase()))
+            .is_some_and(|word| word.eq_ignore_ascii_case("http") || word.eq_ignore_ascii_case("https"))
         {
             return refuse("the endpoint's scheme is misspelt: write it once, as https://oss-cn-hangzhou.aliyuncs.com");
         }

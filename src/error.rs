@@ -242,15 +242,27 @@ impl Error {
     }
 
     pub(crate) fn new(kind: ErrorKind, what: impl Into<Cow<'static, str>>) -> Self {
+        Self::of(kind, what.into())
+    }
+
+    /// One copy of it, and out of the way: errors are made in a hundred places.
+    #[cold]
+    fn of(kind: ErrorKind, what: Cow<'static, str>) -> Self {
         Self(Arc::new(Inner {
             kind,
             outcome: Outcome::NotApplied,
             transient: false,
-            what: what.into(),
+            what,
             next_position: None,
             refusal: None,
             source: None,
         }))
+    }
+
+    /// To be changed: this copy alone.
+    #[cold]
+    fn inner(&mut self) -> &mut Inner {
+        Arc::make_mut(&mut self.0)
     }
 
     /// Refused before any request: `what` names the culprit and what to do.
@@ -260,50 +272,50 @@ impl Error {
 
     #[must_use]
     pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
-        Arc::make_mut(&mut self.0).kind = kind;
+        self.inner().kind = kind;
         self
     }
 
     #[must_use]
     pub(crate) fn with_what(mut self, what: impl Into<Cow<'static, str>>) -> Self {
-        Arc::make_mut(&mut self.0).what = what.into();
+        self.inner().what = what.into();
         self
     }
 
     #[must_use]
     pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
-        Arc::make_mut(&mut self.0).outcome = outcome;
+        self.inner().outcome = outcome;
         self
     }
 
     #[must_use]
     pub(crate) fn with_transient(mut self, transient: bool) -> Self {
-        Arc::make_mut(&mut self.0).transient = transient;
+        self.inner().transient = transient;
         self
     }
 
     #[must_use]
     pub(crate) fn with_next_position(mut self, next: Option<u64>) -> Self {
-        Arc::make_mut(&mut self.0).next_position = next;
+        self.inner().next_position = next;
         self
     }
 
     #[must_use]
     pub(crate) fn with_refusal(mut self, refusal: Refusal) -> Self {
-        Arc::make_mut(&mut self.0).refusal = Some(refusal);
+        self.inner().refusal = Some(refusal);
         self
     }
 
     #[must_use]
     pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
-        Arc::make_mut(&mut self.0).source = Some(Arc::from(source.into()));
+        self.inner().source = Some(Arc::from(source.into()));
         self
     }
 
     /// The same with its place said in front: `append to "log" at 4: ...`.
     #[must_use]
     pub(crate) fn at(mut self, place: impl fmt::Display) -> Self {
-        let inner = Arc::make_mut(&mut self.0);
+        let inner = self.inner();
         inner.what = format!("{place}: {}", inner.what).into();
         self
     }

@@ -5,6 +5,7 @@
 
 use crate::{
     auth::environment,
+    endpoint::split_scheme,
     error::{Error, Result},
 };
 use std::net::IpAddr;
@@ -64,16 +65,16 @@ fn from_variables(lookup: impl Fn(&str) -> Option<String>, url: &str) -> Result<
         return Ok(None);
     }
     let url = url.trim();
-    match url.contains("://") {
-        true => parse(name, url).map(Some),
-        false => parse(name, &format!("http://{url}")).map(Some),
+    match split_scheme(url) {
+        Some(_) => parse(name, url).map(Some),
+        None => parse(name, &format!("http://{url}")).map(Some),
     }
 }
 
 /// The text may hold a password, so it is not repeated.
 fn parse(what: &str, url: &str) -> Result<Proxy> {
     let refused = |why: &str| Err(Error::invalid_input(format!("{what} {why}")));
-    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let (scheme, rest) = split_scheme(url).unwrap_or_default();
     let is_socks = match scheme.to_ascii_lowercase().as_str() {
         "http" => false,
         "socks" | "socks5" | "socks5h" | "socks4" | "socks4a" if cfg!(feature = "socks") => true,

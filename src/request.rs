@@ -39,7 +39,11 @@ impl Request {
 
     /// Sets a header; the last value given for a name is the one sent.
     pub(crate) fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
-        let (mut name, mut value) = (name.into(), value.into());
+        self.set(name.into(), value.into());
+        self
+    }
+
+    fn set(&mut self, mut name: Cow<'static, str>, mut value: Cow<'static, str>) {
         if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             name.to_mut().make_ascii_lowercase();
         }
@@ -51,7 +55,11 @@ impl Request {
             Some((_, old)) => *old = value,
             None => self.headers.push((name, value)),
         }
-        self
+    }
+
+    /// Takes headers away.
+    pub(crate) fn without(&mut self, names: &[&str]) {
+        self.headers.retain(|(name, _)| !names.contains(&name.as_ref()));
     }
 
     /// What a header is set to.

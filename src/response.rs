@@ -169,7 +169,10 @@ impl<'a> FromIterator<(&'a str, &'a [u8])> for Headers {
         for (name, value) in headers {
             all.text.push_str(name);
             let end = all.text.len();
-            all.text.push_str(&String::from_utf8_lossy(value));
+            match std::str::from_utf8(value) {
+                Ok(value) => all.text.push_str(value),
+                Err(_) => all.text.push_str(&String::from_utf8_lossy(value)),
+            }
             all.ends.push((end, all.text.len()));
         }
         all
@@ -178,7 +181,7 @@ impl<'a> FromIterator<(&'a str, &'a [u8])> for Headers {
 
 /// Digits and nothing else: no sign, no blanks.
 fn decimal(text: &str) -> Option<u64> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+    if text.starts_with('+') { None } else { text.parse().ok() }
 }
 
 /// Codes that say the request was damaged or cut on its way; nothing was stored (PutObject reference).

@@ -50,12 +50,18 @@ pub(crate) struct Pauses {
 impl Pauses {
     /// Sleeps before the next attempt, and first tells how long; `retry_after` is what the last answer asked for.
     pub(crate) fn wait(&mut self, retry_after: Option<Duration>, tell: impl FnOnce(Duration)) {
-        let pause = self.policy.pause(self.taken, retry_after, random());
-        self.taken = self.taken.saturating_add(1);
+        let pause = self.next(retry_after);
         tell(pause);
         if !pause.is_zero() {
             thread::sleep(pause);
         }
+    }
+
+    #[cold]
+    fn next(&mut self, retry_after: Option<Duration>) -> Duration {
+        let pause = self.policy.pause(self.taken, retry_after, random());
+        self.taken = self.taken.saturating_add(1);
+        pause
     }
 }
 

@@ -60,7 +60,7 @@ impl Signer {
     ///
     /// `bucket` is signed even where the host name carries it.
     pub(crate) fn sign(&self, request: &mut Request, bucket: &str, credentials: &Credentials, region: &str, time: u64) {
-        request.headers.retain(|(name, _)| ![X_OSS_SECURITY_TOKEN, AUTHORIZATION].contains(&name.as_ref()));
+        request.without(&[X_OSS_SECURITY_TOKEN, AUTHORIZATION]);
         if let Some(token) = credentials.token() {
             request.headers.push((X_OSS_SECURITY_TOKEN.into(), token.to_owned().into()));
         }
@@ -93,6 +93,15 @@ fn key_id(authorization: &str) -> Option<&str> {
         return Some(id);
     }
     v4::key_id(authorization)
+}
+
+/// A handful, put in order one by one: `sort` would bring more code along than all of this room has.
+fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut sorted = Vec::new();
+    for item in items {
+        sorted.insert(sorted.partition_point(|known| *known <= item), item);
+    }
+    sorted
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::{
     BoxError, Credentials, CredentialsProvider, Error, ErrorKind,
     auth::environment::{Lookup, not_set, said, variable},
     clock::{self, Clock},
+    endpoint::split_scheme,
     error::Result,
     request::{CONTENT_TYPE, Method, Request},
     response::Answer,
@@ -146,7 +147,7 @@ impl OidcRole {
 
     /// Where STS is: `https://sts.cn-hangzhou.aliyuncs.com`. Without a scheme it is https.
     pub fn endpoint(mut self, url: &str) -> Self {
-        let scheme = if url.contains("://") { "" } else { "https://" };
+        let scheme = if split_scheme(url).is_some() { "" } else { "https://" };
         self.0.provider.endpoint = format!("{scheme}{url}");
         self
     }

@@ -4,6 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
+use super::sorted;
 use crate::{
     auth::Credentials,
     clock,
@@ -13,7 +14,7 @@ use crate::{
 /// Adds `date`, and says what `authorization` is to be.
 pub(super) fn authorize(request: &mut Request, bucket: &str, credentials: &Credentials, time: u64) -> String {
     let date = clock::http_date(time);
-    request.headers.retain(|(name, _)| name != DATE);
+    request.without(&[DATE]);
     request.headers.push((DATE.into(), date.clone().into()));
 
     let text = string_to_sign(request.method.as_str(), bucket, request, &date);
@@ -37,16 +38,13 @@ fn string_to_sign(method: &str, bucket: &str, request: &Request, date: &str) -> 
     let mut text = [method, line(CONTENT_MD5), line(CONTENT_TYPE), date, ""].join("\n");
 
     let headers = request.headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
-    let mut headers: Vec<_> = headers.filter(|(name, _)| name.starts_with(OF_THE_SERVICE)).collect();
-    headers.sort_unstable();
-    for (name, value) in headers {
+    for (name, value) in sorted(headers.filter(|(name, _)| name.starts_with(OF_THE_SERVICE))) {
         text.extend([name, ":", value, "\n"]);
     }
 
     // As it is, nothing escaped.
     text.extend(["/", bucket, "/", &request.key]);
-    let mut query: Vec<_> = request.query.iter().filter(|(name, _)| is_signed(name)).collect();
-    query.sort_unstable();
+    let query = sorted(request.query.iter().filter(|(name, _)| is_signed(name)));
     for (i, (name, value)) in query.into_iter().enumerate() {
         text.extend([if i > 0 { "&" } else { "?" }, name]);
         if !value.is_empty() {

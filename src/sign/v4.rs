@@ -5,6 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use std::sync::{Mutex, PoisonError};
 
+use super::sorted;
 use crate::{
     auth::Credentials,
     clock,
@@ -25,7 +26,7 @@ pub(super) fn authorize(
     let date = &timestamp[..8];
     let scope = [date, region, PRODUCT, TERMINATOR].join("/");
 
-    request.headers.retain(|(name, _)| ![X_OSS_DATE, X_OSS_CONTENT_SHA256].contains(&name.as_ref()));
+    request.without(&[X_OSS_DATE, X_OSS_CONTENT_SHA256]);
     request.headers.push((X_OSS_DATE.into(), timestamp.clone().into()));
     request.headers.push((X_OSS_CONTENT_SHA256.into(), PAYLOAD.into()));
 
@@ -61,8 +62,7 @@ fn canonical_request(method: &str, bucket: &str, request: &Request, additional: 
     text.push('\n');
 
     let headers = request.headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
-    let mut signed: Vec<_> = headers.filter(|(name, _)| always_signed(name) || additional.contains(name)).collect();
-    signed.sort_unstable();
+    let signed = sorted(headers.filter(|(name, _)| always_signed(name) || additional.contains(name)));
     for (name, value) in &signed {
         text.extend([name, ":", value, "\n"]);
     }
@@ -82,8 +82,7 @@ fn canonical_query(request: &Request, text: &mut String) {
         escape_query(name, &mut text);
         text
     };
-    let mut pairs: Vec<_> = request.query.iter().map(|(name, value)| (escaped(name), value)).collect();
-    pairs.sort_unstable();
+    let pairs = sorted(request.query.iter().map(|(name, value)| (escaped(name), value)));
     for (i, (name, value)) in pairs.iter().enumerate() {
         text.extend([if i > 0 { "&" } else { "" }, name]);
         if !value.is_empty() {
@@ -145,13 +144,12 @@ fn hmac(mut key: Hmac<Sha256>, text: &str) -> [u8; 32] {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
+    let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
+    let mut text = vec![0; 2 * bytes.len()];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
     }
-    text
+    String::from_utf8(text).expect("digits are ASCII")
 }
 
 #[cfg(test)]
