@@ -1,12 +1,19 @@
 //! Bytes that are kept until the service has confirmed them.
 
 use crate::crc64::{self, Crc64};
-use std::{fmt, ops::Deref, ops::Range, sync::Arc};
+use std::{
+    fmt, mem,
+    ops::{Deref, Range},
+    sync::Arc,
+};
 
 /// A buffer of fixed capacity, allocated once, at the first byte.
 pub(crate) struct Buffer {
-    /// Zeroed by the system, so pages that are never filled are never resident.
-    storage: Arc<Vec<u8>>,
+    /// Zeroed by the system, so pages that are never filled are never resident. Empty while it is lent.
+    storage: Vec<u8>,
+    /// It, while there are shares in it. Taken back by who changes it next: bytes that come a few at a time would pay for
+    /// an atomic each time, which waits for all that was copied before.
+    lent: Arc<Vec<u8>>,
     start: usize,
     filled: usize,
     capacity: usize,
@@ -24,11 +31,11 @@ impl Buffer {
     pub(crate) const MOST: usize = isize::MAX.cast_unsigned() - ALIGNMENT;
 
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { storage: Arc::default(), start: 0, filled: 0, capacity, crc: Crc64::new(), summed: 0 }
+        Self { storage: Vec::new(), lent: Arc::default(), start: 0, filled: 0, capacity, crc: Crc64::new(), summed: 0 }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.storage[self.start..self.start + self.filled]
+        &self.storage()[self.start..self.start + self.filled]
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -59,13 +66,13 @@ impl Buffer {
 
     /// Room for up to `most` bytes, to be written and then [grown](Self::grow) into.
     pub(crate) fn free(&mut self, most: usize) -> &mut [u8] {
-        if self.storage.is_empty() {
-            self.storage = Arc::new(vec![0; self.capacity + ALIGNMENT - 1]);
+        if self.storage_mut().is_empty() {
+            self.storage = vec![0; self.capacity + ALIGNMENT - 1];
             self.start = self.storage.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT - 1);
         }
         let from = self.start + self.filled;
         let most = most.min(self.len_free());
-        &mut self.storage()[from..from + most]
+        &mut self.storage[from..from + most]
     }
 
     pub(crate) fn grow(&mut self, bytes: usize) {
@@ -79,15 +86,18 @@ impl Buffer {
     /// Forgets the first bytes.
     pub(crate) fn consume(&mut self, bytes: usize) {
         let (start, end) = (self.start, self.start + self.filled);
-        self.storage().copy_within(start + bytes..end, start);
+        self.storage_mut().copy_within(start + bytes..end, start);
         self.filled -= bytes;
         (self.crc, self.summed) = (Crc64::new(), 0);
     }
 
     /// A share in the first bytes, which is to be gone before the buffer changes again.
-    pub(crate) fn share(&self, bytes: usize) -> Shared {
+    pub(crate) fn share(&mut self, bytes: usize) -> Shared {
         assert!(bytes <= self.filled);
-        Shared { storage: Arc::clone(&self.storage), range: self.start..self.start + bytes }
+        if !self.storage.is_empty() {
+            *Arc::make_mut(&mut self.lent) = mem::take(&mut self.storage);
+        }
+        Shared { storage: Arc::clone(&self.lent), range: self.start..self.start + bytes }
     }
 
     /// The CRC of the first bytes, if they are all there are. Of others it would have to be taken anew.
@@ -96,13 +106,15 @@ impl Buffer {
     }
 
     fn sum(&mut self) -> u64 {
-        self.crc.update(&self.storage[self.start + self.summed..self.start + self.filled]);
+        let mut crc = mem::take(&mut self.crc);
+        crc.update(&self.bytes()[self.summed..]);
+        self.crc = crc;
         self.summed = self.filled;
         self.crc.value()
     }
 
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        let mut storage = Arc::unwrap_or_clone(self.storage);
+    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
+        let mut storage = mem::take(self.storage_mut());
         storage.truncate(self.start + self.filled);
         storage.drain(..self.start);
         storage
@@ -111,8 +123,15 @@ impl Buffer {
     /// A share is made for one append. Its body, the attempts at it and what they lent to the wire end before the
     /// append returns or its panic is caught; see `wire::Call` for the last. Should one be left all the same, it keeps
     /// its bytes and this goes on with a copy.
-    fn storage(&mut self) -> &mut [u8] {
-        Arc::make_mut(&mut self.storage).as_mut_slice()
+    fn storage_mut(&mut self) -> &mut Vec<u8> {
+        if self.storage.is_empty() {
+            self.storage = mem::take(Arc::make_mut(&mut self.lent));
+        }
+        &mut self.storage
+    }
+
+    fn storage(&self) -> &[u8] {
+        if self.storage.is_empty() { &self.lent } else { &self.storage }
     }
 }
 
@@ -169,7 +188,7 @@ mod tests {
     #[test]
     fn nothing_is_allocated_before_the_first_byte_and_nothing_after_it() {
         let mut buffer = Buffer::new(1000);
-        assert_eq!(buffer.storage.capacity(), 0);
+        assert_eq!(buffer.storage.capacity() + buffer.lent.capacity(), 0);
         buffer.push(b"x");
         let place = buffer.bytes().as_ptr();
         for _ in 0..10 {
@@ -214,11 +233,23 @@ mod tests {
     fn a_share_is_taken_from_the_front_and_given_back() {
         let mut buffer = Buffer::new(6);
         buffer.push(b"abcdef");
+        let place = buffer.bytes().as_ptr();
         let mut share = buffer.share(5);
         assert_eq!(&*share.take(2), b"ab");
         assert_eq!(&*share, b"cde");
+        assert_eq!(buffer.bytes(), b"abcdef");
         drop(share);
         buffer.consume(5);
-        assert_eq!(buffer.bytes(), b"f");
+        assert_eq!((buffer.bytes(), buffer.bytes().as_ptr()), (&b"f"[..], place));
+    }
+
+    #[test]
+    fn a_share_that_is_left_keeps_its_bytes() {
+        let mut buffer = Buffer::new(3);
+        buffer.push(b"abc");
+        let left = buffer.share(3);
+        buffer.consume(3);
+        buffer.push(b"def");
+        assert_eq!((&*left, &*buffer.share(3)), (&b"abc"[..], &b"def"[..]));
     }
 }

@@ -578,9 +578,9 @@ mod tests {
     #[test]
     fn little_is_not_lent_and_nothing_twice_or_to_another_buffer() {
         let (mut socket, _server) = pair();
-        let (buffer, is_lent) = lent(&mut socket, LENT - 1);
+        let (mut buffer, is_lent) = lent(&mut socket, LENT - 1);
         assert!(!is_lent && !lend(socket.buffers().output(), &buffer.share(LENT - 1)));
-        let (buffer, is_lent) = lent(&mut socket, LENT);
+        let (mut buffer, is_lent) = lent(&mut socket, LENT);
         assert!(is_lent && !lend(socket.buffers().output(), &buffer.share(LENT)));
         let output = socket.buffers().tmp_and_output().1;
         assert!(!lend(&output[1..], &buffer.share(LENT)), "another place");
