@@ -320,6 +320,18 @@ impl Error {
         self
     }
 
+    /// What happened and what the service said of it, but not what became of the bytes.
+    pub(crate) fn write_what(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.what)?;
+        if let Some(refusal) = &self.0.refusal {
+            write!(f, " ({refusal})")?;
+            if let Some(advice) = &refusal.advice {
+                write!(f, ": {advice}")?;
+            }
+        }
+        Ok(())
+    }
+
     /// The kind a reader of `io::Error` expects. Never `Interrupted` or `WouldBlock`: std repeats a call for those.
     fn io_kind(&self) -> io::ErrorKind {
         match self.kind() {
@@ -344,13 +356,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.what)?;
-        if let Some(refusal) = &self.0.refusal {
-            write!(f, " ({refusal})")?;
-            if let Some(advice) = &refusal.advice {
-                write!(f, ": {advice}")?;
-            }
-        }
+        self.write_what(f)?;
         match self.0.outcome {
             Outcome::NotApplied => Ok(()),
             Outcome::Unknown => f.write_str("; whether the bytes are in the object is not known"),

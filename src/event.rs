@@ -1,9 +1,6 @@
 //! What an operator would want to know, as it happens.
 
-use crate::{
-    Checkpoint,
-    error::{Error, Outcome},
-};
+use crate::{Checkpoint, error::Error};
 use std::{
     cell::RefCell,
     error::Error as _,
@@ -213,10 +210,10 @@ impl fmt::Display for Event<'_> {
         match *self {
             Event::Retry { operation, key, position, length, attempt, attempts, pause, error } => {
                 let place = Place { operation, key, position, length };
-                write!(line, "retry {attempt} of {attempts} of {place}{}: {}", In(pause), Chain(&why(error)))
+                write!(line, "retry {attempt} of {attempts} of {place}{}: {}", In(pause), Why(error))
             }
             Event::Ask { key, position, length, pause, error } => {
-                write!(line, "ask about {}{}: {}", Place::append(key, position, length), In(pause), Chain(&why(error)))
+                write!(line, "ask about {}{}: {}", Place::append(key, position, length), In(pause), Why(error))
             }
             Event::Settled { key, position, length, verdict } => {
                 write!(line, "settled: {} {verdict}", Place::append(key, position, length))
@@ -296,24 +293,34 @@ impl fmt::Display for In {
     }
 }
 
-/// Without its outcome, which is not final and goes without saying: there is still something to ask or to repeat.
-fn why(error: &Error) -> Error {
-    error.clone().with_outcome(Outcome::NotApplied)
-}
-
 /// An error and its causes.
 struct Chain<'a>(&'a Error);
+
+/// The same without its outcome, which is not final and goes without saying: there is still something to ask or to
+/// repeat.
+struct Why<'a>(&'a Error);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
-        let mut next = self.0.source();
-        while let Some(cause) = next {
-            write!(f, ": {cause}")?;
-            next = cause.source();
-        }
-        Ok(())
+        causes(self.0, f)
     }
+}
+
+impl fmt::Display for Why<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write_what(f)?;
+        causes(self.0, f)
+    }
+}
+
+fn causes(error: &Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        write!(f, ": {cause}")?;
+        next = cause.source();
+    }
+    Ok(())
 }
 
 /// What others wrote must not begin a line of its own, nor steer a terminal.
