@@ -6,7 +6,7 @@
 --side-by-side  what the bench's `run.py bench --out results.json` wrote; several runs stand one behind the other
 --rooms         the folder in which `cargo bench --bench rooms` left its estimates
 --link          what `cargo bench --bench link` printed
---weight        what `sh benches/weight.sh` printed
+--weight        what `benches/weight.py` printed
 """
 import argparse
 import json

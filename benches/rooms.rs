@@ -9,7 +9,8 @@ use oss_append::{Appender, Credentials, internal, testing::FakeOss};
 use std::{
     fs::File,
     hint::black_box,
-    io::{Read, Write},
+    io::{self, Read, Write},
+    process::Command,
 };
 
 const DENIED: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>\n  <Code>AccessDenied</Code>\n  \
@@ -74,8 +75,8 @@ fn write(c: &mut Criterion) {
     group.finish();
 }
 
-/// What `resumable_append` pays to know that an object is the file's beginning, beside a plain read of the file, which
-/// the system holds in memory.
+/// What `resumable_append` pays to know that an object is the file's beginning, beside plain reads of the file: as std
+/// does it, and into a buffer that begins where the kernel copies fastest. The file is in memory, and then on the disk.
 fn prefix(c: &mut Criterion) {
     const BYTES: usize = 256 << 20;
     let folder = tempfile::tempdir().expect("a folder for temporary files");
@@ -85,19 +86,40 @@ fn prefix(c: &mut Criterion) {
     oss.keep_no_bytes();
     let bucket = oss.bucket("bucket");
     bucket.resumable_append("log", &path).expect("it is new");
+    let open = || File::open(&path).expect("it is there");
+    let copied = || io::copy(&mut open(), &mut io::sink()).expect("it can be read");
+    let mut room = vec![0; (256 << 10) + PAGE];
+    let page = room.as_ptr().align_offset(PAGE);
+    let mut aligned = || {
+        let (mut file, piece) = (open(), &mut room[page..][..256 << 10]);
+        while file.read(black_box(piece)).expect("it can be read") > 0 {}
+    };
+    let compared = || assert_eq!(bucket.resumable_append("log", &path).expect("it is the same").sent, 0);
+
     let mut group = c.benchmark_group("file");
     group.throughput(Throughput::Bytes(BYTES as u64)).sample_size(20);
-    group.bench_function("plain read", |b| {
-        b.iter(|| {
-            let (mut file, mut piece) = (File::open(&path).expect("it is there"), vec![0; 256 << 10]);
-            while file.read(black_box(&mut piece)).expect("it can be read") > 0 {}
+    group.bench_function("in memory, io::copy to a sink", |b| b.iter(copied));
+    group.bench_function("in memory, read into an aligned buffer", |b| b.iter(&mut aligned));
+    group.bench_function("in memory, read and compared by resumable_append", |b| b.iter(compared));
+    let forget = || {
+        // Says to the kernel that nothing of it need be kept.
+        let input = format!("if={}", path.display());
+        let dd = Command::new("dd").args([&*input, "iflag=nocache", "count=0", "status=none"]).status();
+        assert!(dd.expect("dd is there").success());
+    };
+    open().sync_all().expect("it can be written down");
+    let mut on_disk = |what, read: &mut dyn FnMut()| {
+        group.bench_function(format!("on disk, {what}"), |b| {
+            b.iter_batched(forget, |()| read(), BatchSize::PerIteration);
         });
-    });
-    group.bench_function("read and compared by resumable_append", |b| {
-        b.iter(|| assert_eq!(bucket.resumable_append("log", &path).expect("it is the same").sent, 0));
-    });
+    };
+    on_disk("io::copy to a sink", &mut || _ = copied());
+    on_disk("read into an aligned buffer", &mut aligned);
+    on_disk("read and compared by resumable_append", &mut || compared());
     group.finish();
 }
+
+const PAGE: usize = 4096;
 
 fn fill(mut appender: Appender, record: &[u8], times: usize) -> Vec<u8> {
     for _ in 0..times {
