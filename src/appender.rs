@@ -159,7 +159,8 @@ impl Appender {
     /// Reads to the end, straight into the buffer, and returns how many bytes that were. The last of them are pending:
     /// [`finish`](Self::finish) or flush.
     ///
-    /// By value, by `&mut`, `dyn`: all fine.
+    /// By value, by `&mut`, `dyn`: all fine. A [`File`](std::fs::File) is best given as it is: through a
+    /// [`BufReader`](io::BufReader) all bytes are copied once more, and it takes about twice as long.
     ///
     /// ```
     /// # let oss = oss_append::testing::FakeOss::start()?;
