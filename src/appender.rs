@@ -20,7 +20,8 @@ pub use builder::{AppenderBuilder, OnConflict, Rolled};
 /// An object's end, as [`io::Write`].
 ///
 /// It keeps the position, joins small writes into requests of up to
-/// [`DEFAULT_BUFFER_CAPACITY`](AppenderBuilder::DEFAULT_BUFFER_CAPACITY), compares the CRC-64 of the whole object after
+/// [`DEFAULT_BUFFER_CAPACITY`](AppenderBuilder::DEFAULT_BUFFER_CAPACITY) (or what
+/// [`buffer_capacity`](AppenderBuilder::buffer_capacity) says), compares the CRC-64 of the whole object after
 /// each, and settles lost answers: every byte it accepted is in the object once, in order, or an error said what became
 /// of it. Bytes whose fate is open stay in its buffer, so nobody has to present them again.
 ///
@@ -45,8 +46,8 @@ pub use builder::{AppenderBuilder, OnConflict, Rolled};
 /// - `write` takes bytes only after everything that can fail has succeeded: an error means that none of *this call's*
 ///   bytes were taken, and speaks of earlier ones. More than fits the buffer is taken in part.
 /// - One `write` no longer than the buffer is one *record*: it is never divided between two requests. `writeln!` with
-///   arguments makes several; use [`whole_lines`](AppenderBuilder::whole_lines), which keeps lines together instead, or
-///   a [`std::io::LineWriter`].
+///   arguments makes several; use [`whole_lines`](AppenderBuilder::whole_lines), which keeps lines together instead (and
+///   divides a record that does not end with one), or a [`std::io::LineWriter`].
 /// - `flush` returns `Ok` only when everything accepted is confirmed (but see
 ///   [`flush_threshold`](AppenderBuilder::flush_threshold)). With nothing pending it sends nothing.
 /// - A [`Conflict`](crate::ErrorKind::Conflict), [`Integrity`](crate::ErrorKind::Integrity) or
@@ -173,7 +174,8 @@ impl Appender {
     ///
     /// # Errors
     /// The reader's own, with everything read before it accepted; and as [`Write::write`]. At the 5 GiB an object can
-    /// hold, one byte more is asked for to see whether that was all; if there is one, it is not taken.
+    /// hold, one byte more is asked for to see whether that was all; if there is one, it is not taken
+    /// (with [`roll_over`](AppenderBuilder::roll_over) it begins the next object).
     pub fn copy_from(&mut self, mut reader: impl Read) -> io::Result<u64> {
         self.inner_mut().copy_from(&mut reader)
     }
@@ -204,7 +206,8 @@ impl Appender {
         Ok(inner.confirmed)
     }
 
-    /// Sends what is older than [`max_age`](AppenderBuilder::max_age); for loops that may go quiet.
+    /// Sends what is pending once the oldest of it is older than [`max_age`](AppenderBuilder::max_age), with
+    /// [`whole_lines`](AppenderBuilder::whole_lines) up to its last newline; for loops that may go quiet.
     ///
     /// ```
     /// use std::{io::Write, time::Duration};
@@ -343,8 +346,8 @@ impl Write for Appender {
 
 impl Drop for Appender {
     /// One attempt, without pauses, questions or roll-over; only a [hook](crate::BucketBuilder::on_event) is told if it
-    /// fails. None at all if a failure was reported
-    /// or bytes are in doubt: whoever was told that they did not get through may have put them elsewhere.
+    /// fails. None at all if a failure was reported or an earlier request of this appender is in doubt: whoever was told
+    /// that bytes did not get through may have put them elsewhere.
     fn drop(&mut self) {
         if let Some(inner) = &mut self.inner {
             // A progress callback, a provider or a hook may panic, and a destructor may be running because of a panic.

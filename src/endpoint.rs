@@ -50,7 +50,7 @@ pub enum Addressing {
     /// In front of the host: `https://bucket.oss-cn-hangzhou.aliyuncs.com/key`.
     VirtualHost,
     /// In front of the key: `http://127.0.0.1:9000/bucket/key`. The public service refuses it
-    /// (`SecondLevelDomainForbidden`), so an endpoint under `aliyuncs.com` with it is an error.
+    /// (`SecondLevelDomainForbidden`), so one of the service's own hosts with it is an error.
     Path,
     /// Nowhere: the host is a domain of your own that is bound to the bucket, `https://logs.example.com/key`.
     #[doc(alias = "is_cname")]

@@ -454,7 +454,7 @@ pub enum ErrorKind {
     NotAppendable,
     /// An object holds at most 5 GiB (5 368 709 120 bytes).
     TooLarge,
-    /// Bytes are in and the CRC differs.
+    /// Bytes are in and the CRC differs; or, when reading, they are not those of the object.
     #[doc(alias = "InconsistentError")]
     Integrity,
     /// Any other refusal: see [`Error::code`].

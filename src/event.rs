@@ -14,6 +14,7 @@ use std::{
 /// An append that meets no trouble raises nothing. One that does raises [`Retry`](Self::Retry) and [`Ask`](Self::Ask)
 /// as they come, each before its pause, and ends with one [`Settled`](Self::Settled) as [`Landed`](Verdict::Landed) or
 /// one [`Failed`](Self::Failed). Calls that append nothing raise `Retry`, and their error is only returned.
+/// A clock or credentials that were put right, and nothing else, are told without an end.
 ///
 /// As text an event is one line. It holds no secret, no token and no byte of a body; what a credentials provider of
 /// yours puts into its error is shown as it is.
@@ -48,8 +49,9 @@ use std::{
 ///   with one that writes to stderr; or send the event's text through a channel.
 /// - A hook that panics does what a panicking progress callback does: the call unwinds, bytes on their way stay in
 ///   doubt, and the next call asks before it sends. A dropped [`Appender`](crate::Appender) swallows the panic.
-/// - The HTTP client logs by itself, through the crate `log`: at DEBUG without paths and headers, at TRACE with all
-///   that is sent in hex: `Authorization`, the security token, and bytes of bodies. Leave its modules out (`ureq`,
+/// - The HTTP client logs by itself, through the crate `log`: at DEBUG without paths and headers, at TRACE with heads
+///   in hex and as text: `Authorization`, the security token, and bytes of bodies that are read or whose length is not
+///   known. Leave its modules out (`ureq`,
 ///   `ureq_proto`, `rustls`) where that must not be read.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy)]

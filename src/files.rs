@@ -46,8 +46,8 @@ impl Bucket {
     /// Appends what the file at `path` has and the object has not, after proving that the object is a prefix of the
     /// file. Running it twice does nothing the second time. Needs permission to read.
     ///
-    /// The proof is the CRC-64 of as many bytes of the file as the object has: nothing is downloaded for it (only where
-    /// it fails, up to 64 MiB of the object are read to say where they differ). The rest goes
+    /// The proof is the CRC-64 of as many bytes of the file as the object has: nothing is downloaded for it (unless the
+    /// service does not tell the object's; and where it fails, up to 64 MiB are read to say where they differ). The rest goes
     /// out as by an [`Appender`](crate::Appender). The file's length is taken once: what is written to it later is for
     /// the next run. A sealed object is refused even if it lacks nothing.
     ///

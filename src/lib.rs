@@ -27,7 +27,7 @@
 //! # What "exactly once" means
 //!
 //! Every byte an [`Appender`] accepted is in the object once, in order, or an error said what became of it. The one
-//! exception is its `Drop`: it makes one attempt and can tell nobody.
+//! exception is its `Drop`: it makes one attempt and can tell only a hook.
 //!
 //! The service takes bytes only at the object's end, so the position of an append is a compare-and-swap: of a request
 //! and its repetition at most one can land. Bytes are *in doubt* from the moment their last byte may have left until
@@ -55,8 +55,8 @@
 //! ```
 //!
 //! [`append_object`](Bucket::append_object) does the same if it knows the CRC-64 of what lies before (position 0, a
-//! [`Checkpoint`] or the last [`Appended`]) and the bytes can be read again ([`Body`] says which can). Otherwise a lost
-//! answer is [`Outcome::Unknown`] at once.
+//! [`Checkpoint`] or the last [`Appended`]) and the bytes can be read again ([`Body`] says which can). Without the first a
+//! lost answer is [`Outcome::Unknown`] at once; without the second it is asked about, and `Unknown` if they are not there.
 //!
 //! What no client can see, what to do for each error, and how to go on after a kill: [`guide::exactly_once`].
 //!
@@ -82,6 +82,7 @@
 //! fn advice(error: &(dyn std::error::Error + 'static)) -> &'static str {
 //!     match Error::find(error).map(|e| (e.kind(), e.outcome())) {
 //!         Some((ErrorKind::Conflict(_), _)) => "somebody else writes there",
+//!         Some((ErrorKind::Protocol, _)) => "see the text, then resync",
 //!         Some((_, Outcome::Unknown)) => "keep the appender and call again: it asks first",
 //!         Some(_) => "see the text",
 //!         None => "not ours",
@@ -142,8 +143,8 @@
 //! # Features
 //!
 //! - `rustls` (default): HTTPS by rustls with ring and Mozilla's roots compiled in. Needs a C compiler to build.
-//! - `native-tls`: HTTPS by the system's library. With both, rustls is used; with neither, only `http://` is spoken.
-//! - `wire` (default): our own sockets under the HTTP client, which stand on a part of it that may change in a minor
+//! - `native-tls`: HTTPS by the system's library, with Mozilla's roots, too. With both, rustls is used; with neither, only `http://` is spoken.
+//! - `wire` (default): our own sockets under the HTTP client (not through a SOCKS proxy), which stand on a part of it that may change in a minor
 //!   release: switch it off should that happen. Everything works without it; appends are then slower, and a refusal of
 //!   a large body takes a question more to be seen.
 //! - `md5`: [`Content-MD5` per request](AppendOptions#content-md5), so that damaged bytes are refused before they are

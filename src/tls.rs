@@ -1,5 +1,4 @@
-//! Who does the TLS, and whom it trusts. With `transport.rs` and `proxy.rs` the only file that names the
-//! HTTP client.
+//! Who does the TLS, and whom it trusts. One of the rooms that name the HTTP client.
 
 use crate::error::{Error, Result};
 use ureq::{config::ConfigBuilder, typestate::AgentScope};

@@ -1,5 +1,5 @@
-//! The wire: one request out, one answer in. With `tls.rs` and `proxy.rs` the only file that names the HTTP
-//! client.
+//! The wire: one request out, one answer in. With `tls.rs`, `proxy.rs` and `wire` the only room that names
+//! the HTTP client.
 //!
 //! What the client does by itself, and why it cannot hurt here:
 //!
@@ -106,7 +106,7 @@ impl Transport {
         let idle = limit("idle_timeout", settings.idle_timeout)?;
         let total = settings.request_timeout.map(|total| limit("request_timeout", total)).transpose()?;
         let agent = &settings.user_agent;
-        if HeaderValue::from_str(agent).is_err() || agent.trim().is_empty() {
+        if !agent.is_ascii() || HeaderValue::from_str(agent).is_err() || agent.trim().is_empty() {
             return Err(Error::invalid_input("the user agent must be one line of printable ASCII"));
         }
         let proxy = settings.proxy.proxy_to(base)?;
@@ -117,6 +117,7 @@ impl Transport {
             .proxy(proxy)
             .user_agent(&settings.user_agent)
             .accept("")
+            .accept_encoding("")
             .timeout_global(total)
             .timeout_connect(Some(connect))
             .timeout_per_write(Some(idle))

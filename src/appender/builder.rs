@@ -258,8 +258,8 @@ impl AppenderBuilder {
 
     /// Above `max_bytes` go on in the object whose key the closure returns.
     ///
-    /// The old object is confirmed first, a record is never divided between the two, and create-time options go out
-    /// again for the new one. It is started at 0 without asking, as by [`create_new`](Self::create_new). A record
+    /// The old object is confirmed first, a line is never divided between the two (without
+    /// [`whole_lines`](Self::whole_lines): a record), and create-time options go out again for the new one. It is started at 0 without asking, as by [`create_new`](Self::create_new). A record
     /// longer than `max_bytes` gets an object to itself. `writeln!` with arguments is several records: lines stay
     /// whole because [`whole_lines`](Self::whole_lines) is on unless switched off.
     ///

@@ -119,7 +119,8 @@ impl BucketBuilder {
     }
 
     /// How long making a connection may take: TCP to all of the host's addresses together, the proxy's part and the TLS
-    /// handshake. Default 10 s. The look-up of the host's name is not in it.
+    /// handshake. Default 10 s. The look-up of the host's name is not in it; with a
+    /// [`request_timeout`](Self::request_timeout) it may take as long once more.
     ///
     /// When it ends nothing was sent: [`Transport`](crate::ErrorKind::Transport), [`NotApplied`](crate::Outcome::NotApplied), and the
     /// next attempt follows. Zero is refused by [`build`](Self::build); [`Duration::MAX`] is no limit.
@@ -143,7 +144,8 @@ impl BucketBuilder {
 
     /// How long a request may stand still, no byte moving either way. Default 60 s. Less than that can break healthy
     /// uploads on slow links: a write into the system's buffer waits until a good part of it has drained. The wait for
-    /// an answer is longer by what the last 4 MiB of the body need at 32 KiB/s.
+    /// an answer is longer by what the last 4 MiB of the body need at 32 KiB/s, in whole seconds: at most 128 s, and always
+    /// that for a body whose length is not known.
     ///
     /// When it ends while the body goes out, nothing is applied; after that the bytes are in doubt, and are asked about.
     /// Zero is refused by [`build`](Self::build); [`Duration::MAX`] is no limit.
@@ -187,7 +189,8 @@ impl BucketBuilder {
         self
     }
 
-    /// How often the bytes of one request are sent, and a question asked; default 3, and 1 is never again.
+    /// How often the bytes of one request are sent, and a question asked; default 3, and 1 is never again. Zero is
+    /// refused by [`build`](Self::build).
     ///
     /// ```
     /// # let oss = oss_append::testing::FakeOss::start()?;

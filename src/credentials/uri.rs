@@ -16,7 +16,7 @@ use std::{fmt, time::Duration};
 /// The keys that a service on this machine or near it gives out: an answer of 200 to GET, whose JSON has `AccessKeyId`,
 /// `AccessKeySecret`, `SecurityToken` and `Expiration`.
 ///
-/// The address may hold a password of its own: it is never shown. It is never asked through a proxy.
+/// The address may hold a password of its own, which is never shown. The service is never asked through a proxy.
 ///
 /// ```no_run
 /// use oss_append::{Auth, credentials::Uri};
