@@ -21,7 +21,7 @@
 //! - **Early answers.** While bytes still wait to be sent, a look is taken at what came in. A final status line there,
 //!   a failed write or an expired idle limit *ends* the call's sending: what waits is discarded, the body is read no
 //!   further, and the answer is read, if there is one. Nothing that was discarded ever leaves, so such a request was
-//!   never complete: [`Call::is_cut`].
+//!   never complete: [`Call::is_cut`]. Its connection is not used again.
 //! - **Lent bytes.** Where a body is read straight into our buffer, a big piece of it may be lent instead of copied: it
 //!   is sent from where it lies, at once, and given back. Whoever is in between (TLS, chunks, another transport) reads
 //!   into a buffer of its own, and then it is copied.
@@ -54,6 +54,8 @@ struct State {
     cut: bool,
     /// The kernel took bytes of it.
     left: bool,
+    /// Bytes of it wait in the socket's buffer.
+    waits: bool,
     /// Something came in that has to be decrypted to be known.
     readable: bool,
     /// Only what is there already is asked for.
@@ -77,7 +79,7 @@ const LEAST_LENT: usize = 64 << 10;
 thread_local! {
     static LENDING: Cell<Lending> = const { Cell::new(Lending::Nothing) };
     static CALL: Cell<State> = const {
-        Cell::new(State { ended: false, cut: false, left: false, readable: false, looking: false })
+        Cell::new(State { ended: false, cut: false, left: false, waits: false, readable: false, looking: false })
     };
 }
 

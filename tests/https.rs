@@ -17,6 +17,7 @@ use std::{
     io::{self, Read, Write},
     net::TcpListener,
     path::PathBuf,
+    sync::mpsc,
     thread,
     time::Duration,
 };
@@ -403,6 +404,91 @@ fn root_certs_that_are_a_private_key_are_refused_and_not_shown() {
     let text = told(&error);
     assert!(text.contains("only a private key"), "{text}");
     assert!(!text.contains(key.lines().nth(1).unwrap()));
+}
+
+// ---- connections that are not as they should be ------------------------------------------------------------------
+
+/// The head of a request; nothing at the connection's end.
+fn head(tls: &mut Tls) -> Option<String> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        tls.read_exact(&mut byte).ok()?;
+        head.extend(byte);
+    }
+    Some(String::from_utf8(head).unwrap())
+}
+
+/// Bytes, the last piece of which comes only when it is let.
+struct Waits {
+    left: usize,
+    last: mpsc::Receiver<()>,
+}
+
+impl Read for Waits {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = buffer.len().min(self.left);
+        self.left -= read;
+        if read > 0 && self.left == 0 {
+            self.last.recv().map_err(io::Error::other)?;
+        }
+        buffer[..read].fill(b'x');
+        Ok(read)
+    }
+}
+
+#[test]
+fn a_success_that_came_before_the_last_bytes_had_left_is_not_believed() {
+    // Its end does not fit with the rest of it into one write.
+    const LENGTH: usize = MIB;
+    let (answered, last) = mpsc::channel();
+    let server = TlsServer::script(move |tls| {
+        let Some(head) = head(tls) else { return };
+        if head.starts_with("HEAD") {
+            let _ = tls.write_all(b"HTTP/1.1 404 Not Found\r\nx-oss-request-id: id\r\nx-oss-ec: 0026-00000001\r\n\r\n");
+            return;
+        }
+        tls.read_exact(&mut [0; 1000]).unwrap();
+        let answer = "HTTP/1.1 200 OK\r\nx-oss-request-id: id\r\nx-oss-next-append-position: 1048576\r\n\
+                      content-length: 0\r\n\r\n";
+        tls.write_all(answer.as_bytes()).unwrap();
+        tls.flush().unwrap();
+        let _ = answered.send(());
+        let _ = io::copy(tls, &mut io::sink());
+    });
+    let bucket = builder(&server.endpoint()).root_certs(authority_pem().as_bytes()).build().unwrap();
+    let body = Body::sized(Waits { left: LENGTH, last }, LENGTH as u64);
+    let error = bucket.append_object("log", 0, body).unwrap_err();
+    assert_eq!(error.outcome(), Outcome::NotApplied, "{}", told(&error));
+}
+
+#[test]
+fn what_came_unasked_behind_an_answer_is_no_answer_to_the_next_request() {
+    for length in [500, 4000, 4096, 8192, 12_000] {
+        let server = TlsServer::script(move |tls| {
+            while let Some(head) = head(tls) {
+                if head.starts_with("HEAD") {
+                    let answer = "HTTP/1.1 404 Not Found\r\nx-oss-request-id: id\r\nx-oss-ec: 0026-00000001\r\nx-pad: ";
+                    let pad = "p".repeat(length - answer.len());
+                    let stray = "HTTP/1.1 403 Forbidden\r\nx-oss-request-id: id\r\ncontent-length: 0\r\n\r\n";
+                    tls.conn.writer().write_all(format!("{answer}{pad}\r\n\r\n").as_bytes()).unwrap();
+                    tls.conn.writer().write_all(stray.as_bytes()).unwrap();
+                    while tls.conn.wants_write() {
+                        let _ = tls.conn.write_tls(&mut tls.sock).unwrap();
+                    }
+                } else {
+                    tls.read_exact(&mut [0; 4]).unwrap();
+                    let answer = "HTTP/1.1 200 OK\r\nx-oss-request-id: id\r\nx-oss-next-append-position: 4\r\n\
+                                  content-length: 0\r\n\r\n";
+                    tls.write_all(answer.as_bytes()).unwrap();
+                }
+            }
+        });
+        let bucket = builder(&server.endpoint()).root_certs(authority_pem().as_bytes()).build().unwrap();
+        assert!(!bucket.object_exists("log").unwrap());
+        let appended = bucket.append_object("log", 0, "text");
+        assert_eq!(appended.unwrap().next_position, 4, "behind an answer of {length} bytes");
+        assert_eq!(server.connections(), 2);
+    }
 }
 
 // ---- no TLS there ------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ impl<In: Transport, T: Transport, C: Connector<In, Out = Either<In, T>>> Connect
         Ok(self.0.connect(details, chained)?.map(|connected| match connected {
             Either::A(plain) => Either::A(plain),
             // It is some kilobytes, and would be moved again and again.
-            Either::B(tls) => Either::B(AboveTls { inner: Box::new(tls), has_read: false }),
+            Either::B(tls) => Either::B(AboveTls { inner: Box::new(tls), has_read: false, is_over: false }),
         }))
     }
 }
@@ -28,6 +28,9 @@ pub(super) struct AboveTls {
     inner: Box<dyn Transport>,
     /// A look read something that the client has not been told of.
     has_read: bool,
+    /// An answer was there before its request was out. Nothing of that leaves any more, and the connection is not used
+    /// again: whoever answered may still take for that request's rest whatever comes.
+    is_over: bool,
 }
 
 impl AboveTls {
@@ -40,7 +43,9 @@ impl AboveTls {
         if read.is_ok_and(|read| read) {
             self.has_read = true;
             if is_final_answer(self.inner.buffers().input()) {
-                note(|call| call.ended = true);
+                self.is_over = true;
+                // The socket discards what waits there when it is asked for something next.
+                note(|call| (call.ended, call.cut) = (true, call.cut | call.waits));
             }
         }
     }
@@ -52,7 +57,7 @@ impl Transport for AboveTls {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        if has_ended() {
+        if self.is_over || has_ended() {
             note(|call| call.cut |= amount > 0);
             return Ok(());
         }
@@ -65,17 +70,126 @@ impl Transport for AboveTls {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        match std::mem::take(&mut self.has_read) {
-            true => Ok(true),
-            false => self.inner.await_input(timeout),
+        if std::mem::take(&mut self.has_read) && !self.inner.buffers().input().is_empty() {
+            return Ok(true);
         }
+        let call = CALL.get();
+        // Also when the call is over, and only its answer's body is read.
+        note(|call| call.ended |= self.is_over);
+        let read = self.inner.await_input(timeout);
+        if self.is_over {
+            CALL.set(call);
+        }
+        read
     }
 
     fn is_open(&mut self) -> bool {
-        self.inner.is_open()
+        !self.is_over && self.inner.is_open()
     }
 
     fn is_tls(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Call, *};
+    use ureq::unversioned::transport::LazyBuffers;
+
+    /// TLS over a socket that sees something come in with every piece that is sent.
+    #[derive(Debug)]
+    struct Tls {
+        buffers: LazyBuffers,
+        comes: &'static [u8],
+        /// Was it told, when it was asked for input last, that the call's sending had ended?
+        told: Option<bool>,
+    }
+
+    impl Transport for Tls {
+        fn buffers(&mut self) -> &mut dyn Buffers {
+            &mut self.buffers
+        }
+
+        fn transmit_output(&mut self, _: usize, _: NextTimeout) -> Result<(), Error> {
+            note(|call| call.readable = true);
+            Ok(())
+        }
+
+        fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
+            self.told = Some(has_ended());
+            let came = std::mem::take(&mut self.comes);
+            self.buffers.input_append_buf()[..came.len()].copy_from_slice(came);
+            self.buffers.input_appended(came.len());
+            Ok(!came.is_empty())
+        }
+
+        fn is_open(&mut self) -> bool {
+            true
+        }
+    }
+
+    fn above(comes: &'static [u8]) -> AboveTls {
+        let tls = Tls { buffers: LazyBuffers::new(1024, 1024), comes, told: None };
+        AboveTls { inner: Box::new(tls), has_read: false, is_over: false }
+    }
+
+    const EARLY: &[u8] = b"HTTP/1.1 403 Forbidden\r\n\r\n";
+
+    fn send(above: &mut AboveTls, amount: usize) {
+        above.transmit_output(amount, NextTimeout::default()).unwrap();
+    }
+
+    #[test]
+    fn after_an_early_answer_nothing_is_sent_and_the_connection_not_used_again() {
+        let (mut above, call) = (above(EARLY), Call::begin());
+        assert!(above.is_open());
+        send(&mut above, 10);
+        assert!(has_ended() && !call.is_cut() && !above.is_open());
+        send(&mut above, 10);
+        assert!(call.is_cut());
+        drop(call);
+        let call = Call::begin();
+        send(&mut above, 10);
+        assert!(call.is_cut() && !above.is_open());
+    }
+
+    #[test]
+    fn what_waits_in_the_socket_when_an_answer_is_seen_is_cut() {
+        let (mut above, call) = (above(EARLY), Call::begin());
+        note(|call| call.waits = true);
+        send(&mut above, 10);
+        assert!(call.is_cut());
+    }
+
+    #[test]
+    fn the_socket_is_told_to_discard_what_waits_after_the_call_too() {
+        let (mut above, call) = (above(EARLY), Call::begin());
+        send(&mut above, 10);
+        drop(call);
+        let length = above.buffers().input().len();
+        above.buffers().input_consume(length);
+        assert!(!has_ended());
+        above.await_input(NextTimeout::default()).unwrap();
+        assert!(format!("{:?}", above.inner).contains("told: Some(true)"));
+        assert!(!has_ended(), "it is the other call's no more");
+    }
+
+    #[test]
+    fn what_a_look_read_is_news_once() {
+        let (mut above, _call) = (above(b"HTTP/1.1 100 Continue\r\n\r\n"), Call::begin());
+        send(&mut above, 10);
+        assert!(!has_ended() && above.is_open());
+        assert!(above.await_input(NextTimeout::default()).unwrap(), "it is there");
+        assert!(!above.await_input(NextTimeout::default()).unwrap(), "nothing came since");
+    }
+
+    #[test]
+    fn what_was_taken_meanwhile_is_no_news() {
+        let (mut above, _call) = (above(EARLY), Call::begin());
+        send(&mut above, 10);
+        let length = above.buffers().input().len();
+        above.buffers().input_consume(length);
+        assert!(!above.await_input(NextTimeout::default()).unwrap());
     }
 }

@@ -194,6 +194,27 @@ impl Socket {
         }
     }
 
+    fn take_output(&mut self, amount: usize, timeout: &NextTimeout) {
+        let loan = take_loan();
+        if self.is_dead || has_ended() {
+            note(|call| call.cut |= amount > 0);
+            return;
+        }
+        if let Some(loan) = loan {
+            return self.send_loan(loan, amount, timeout);
+        }
+        if !self.store.has_pending() {
+            self.oldest = Instant::now();
+        }
+        match std::mem::take(&mut self.is_fresh) {
+            true => self.store.push_head(amount),
+            false => self.store.push(amount),
+        }
+        if self.store.is_full() || self.oldest.elapsed() >= KEPT {
+            self.flush(timeout);
+        }
+    }
+
     /// At once, so that it is given back before the client goes on.
     fn send_loan(&mut self, loan: Shared, amount: usize, timeout: &NextTimeout) {
         let is_all = loan.len() == amount;
@@ -267,25 +288,8 @@ impl Transport for Socket {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        let loan = take_loan();
-        if self.is_dead || has_ended() {
-            note(|call| call.cut |= amount > 0);
-            return Ok(());
-        }
-        if let Some(loan) = loan {
-            self.send_loan(loan, amount, &timeout);
-            return Ok(());
-        }
-        if !self.store.has_pending() {
-            self.oldest = Instant::now();
-        }
-        match std::mem::take(&mut self.is_fresh) {
-            true => self.store.push_head(amount),
-            false => self.store.push(amount),
-        }
-        if self.store.is_full() || self.oldest.elapsed() >= KEPT {
-            self.flush(&timeout);
-        }
+        self.take_output(amount, &timeout);
+        note(|call| call.waits = self.store.has_pending());
         Ok(())
     }
 
@@ -326,6 +330,8 @@ impl Transport for Socket {
     fn is_open(&mut self) -> bool {
         !self.is_dead
             && !self.store.has_pending()
+            // What TLS has not taken yet came behind the answer, and would be taken for the next one.
+            && self.store.input().is_empty()
             && (self.trust.is_enough() || {
                 let is_open = matches!(self.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
                 self.trust.probed(is_open)
