@@ -258,7 +258,10 @@ impl Append<'_> {
             Step::Again(error, _) | Step::GiveUp(error) | Step::Stop(error) => error.with_outcome(chunk.outcome()),
             Step::Ask(question) => question.error.with_outcome(chunk.outcome()),
             Step::Verify(_) => Error::new(ErrorKind::Integrity, WRONG_CRC).with_outcome(Outcome::Applied),
-            Step::Present | Step::Moved => Error::new(ErrorKind::Service, "the date or the credentials were refused"),
+            Step::Present | Step::Moved => {
+                let what = "the date or the credentials were refused";
+                Error::new(ErrorKind::Service, what).with_outcome(chunk.outcome())
+            }
         };
         self.tell_failed(chunk, &error.at(format_args!("{}, by a destructor", self.place(chunk))));
     }
@@ -409,10 +412,14 @@ impl Append<'_> {
                 (false, None) => Step::GiveUp(error),
             };
         }
-        let code = error.code().unwrap_or_default();
+        let next = answer.number(response::NEXT_POSITION);
+        let code = match error.code() {
+            // Its document was lost on the way; what it names is said of no other refusal.
+            None if answer.status == 409 && next.is_some() => ELSEWHERE,
+            code => code.unwrap_or_default(),
+        };
         match code {
             ELSEWHERE | "FileAlreadyExists" => {
-                let next = answer.number(response::NEXT_POSITION);
                 // An end before P: no copy of this request can have been let in.
                 chunk.presented |= whole && next.is_none_or(|next| next > chunk.position());
                 chunk.seen_longer |= next.is_some_and(|next| next > chunk.position());

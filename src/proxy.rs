@@ -98,9 +98,9 @@ fn parse(what: &str, url: &str) -> Result<Proxy> {
 
 /// The client takes whatever cannot be a port for none, and passes over paths.
 fn is_authority(rest: &str) -> bool {
-    let host = rest.strip_suffix('/').unwrap_or(rest);
-    let host = host.rsplit('@').next().unwrap_or_default();
-    !host.contains(['/', '?', '#'])
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let host = rest.rsplit('@').next().unwrap_or_default();
+    !rest.contains(['/', '?', '#'])
         && match host.rsplit_once(':') {
             // The colons of an IPv6 address are no port's.
             Some((_, port)) if !port.ends_with(']') => port.parse::<u16>().is_ok_and(|port| port > 0),
@@ -217,7 +217,17 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_told_and_not_passed_over() {
-        for wrong in ["http://", "ftp://proxy:1", "https://proxy:1", "http://proxy:0", "http://proxy:1/path", "a b"] {
+        for wrong in [
+            "http://",
+            "ftp://proxy:1",
+            "https://proxy:1",
+            "http://proxy:0",
+            "http://proxy:1/path",
+            "a b",
+            "http://me:pass/word@proxy:1",
+            "http://me:pass?word@proxy:1",
+            "http://me:pass#word@proxy:1",
+        ] {
             for name in ["HTTPS_PROXY", "ALL_PROXY"] {
                 let told = chosen(&[(name, wrong), ("all_proxy", "http://good:1")], HTTPS).unwrap_err();
                 assert!(told.starts_with(name), "{wrong}: {told}");

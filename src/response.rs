@@ -189,13 +189,14 @@ pub(crate) fn is_spoiled(code: &str) -> bool {
     matches!(code, "InvalidDigest" | "IncompleteBody" | "RequestTimeout")
 }
 
-/// What a HEAD answer without its error document still tells.
+/// What an answer without its error document still tells: that of a HEAD, or one that was cut.
 fn code_of(status: u16, ec: Option<&str>) -> Option<&'static str> {
     match (status, ec?) {
         (404, "0026-00000001") => Some("NoSuchKey"),
         (404, "0015-00000101") => Some("NoSuchBucket"),
         (403, "0003-00000001") => Some("AccessDenied"),
         (403, "0002-00000504") => Some("RequestTimeTooSkewed"),
+        (409, "0026-00000016") => Some("PositionNotEqualToLength"),
         (400, "0002-00000226") => Some("InvalidArgument"),
         (400, "0048-00000401") => Some("PublicEndpointForbidden"),
         _ => None,

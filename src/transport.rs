@@ -153,7 +153,11 @@ impl Transport {
         }
         let response = match length {
             _ if request.method != Method::Post => self.agent.run(builder.body(SendBody::none())?),
-            Some(0) => self.agent.run(builder.body(&[0; 0])?),
+            Some(0) => {
+                // The client asks for none of it, and there may be more than nothing.
+                let _ = outgoing.read(&mut [0])?;
+                self.agent.run(builder.body(&[0; 0])?)
+            }
             _ => {
                 if let Some(length) = length {
                     builder = builder.header(http::header::CONTENT_LENGTH, length);

@@ -485,6 +485,7 @@ fn a_body_that_is_not_what_it_says_is_not_appended() {
         ("empty", sized(0, 5), "the body ended after 0 of the 5 bytes"),
         ("short and large", sized(LARGE - 1, LARGE), "the body ended after 3145727 of the 3145728 bytes"),
         ("long", sized(5, 3), "the body is longer than the 3 bytes it declared"),
+        ("long where nothing was declared", sized(1, 0), "the body is longer than the 0 bytes it declared"),
         ("long by one", sized(LARGE, LARGE - 1), "the body is longer than the 3145727 bytes"),
         ("fails at once", Body::from_reader(Failing(io::empty())), "source failed after 0 bytes"),
         ("fails midway", Body::from_reader(Failing(&bytes[..])), "source failed after 3145728 bytes"),

@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test's way to fail, in its helpers too")]
 
 use oss_append::{
-    Appender, Bucket, Checkpoint, Error, ErrorKind, Found, Outcome,
+    Appender, Bucket, Checkpoint, Error, ErrorKind, Event, Found, Outcome,
     testing::{FakeOss, Fault},
 };
-use std::io::Write;
+use std::{io::Write, sync::mpsc};
 
 const STREAM: &str = "one\ntwo\nthree\n";
 
@@ -504,4 +504,25 @@ fn a_not_applied_verdict_on_a_resumed_stream_leaves_nothing_in_doubt() {
     let error = log.confirm().unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::NotAppendable, Outcome::NotApplied));
     assert_eq!((log.into_parts(), text(&oss).unwrap()), ((at("one\n"), b"two\n".to_vec()), "one\n".to_owned()));
+}
+
+#[test]
+fn a_destructor_says_of_what_an_earlier_life_may_have_sent_that_it_is_not_known() {
+    for fault in [Fault::Refuse(403, "AccessDenied"), Fault::GoAway] {
+        let (oss, bucket) = start();
+        bucket.append_object("log", 0, "one\n").unwrap();
+        let (tell, told) = mpsc::channel();
+        let hook = move |event: &Event<'_>| {
+            if let Event::Failed { error, .. } = *event {
+                tell.send(error.outcome()).unwrap();
+            }
+        };
+        let bucket = oss.builder("bucket").on_event(hook).build().unwrap();
+        let mut log = bucket.appender("log").resume(Checkpoint::default()).unwrap();
+        log.write_all(b"one\n").unwrap();
+        oss.inject(fault);
+        drop(log);
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), [Outcome::Unknown]);
+        assert_eq!(text(&oss).as_deref(), Some("one\n"));
+    }
 }

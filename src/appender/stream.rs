@@ -207,14 +207,18 @@ impl Stream {
                 self.go_on_in_the_next()?;
             }
             let before = self.buffer.len();
-            let chunk = match self.resumed {
-                true => Chunk::resumed(self.confirmed.into(), bytes as u64),
-                false => Chunk::new(self.confirmed.into(), Some(bytes as u64)),
-            };
-            self.deliver(chunk)?;
+            self.deliver(self.cut(bytes))?;
             bytes -= before - self.buffer.len();
         }
         Ok(())
+    }
+
+    /// The first bytes, which nobody has sent yet but perhaps an earlier life.
+    fn cut(&self, bytes: usize) -> Chunk {
+        match self.resumed {
+            true => Chunk::resumed(self.confirmed.into(), bytes as u64),
+            false => Chunk::new(self.confirmed.into(), Some(bytes as u64)),
+        }
     }
 
     fn deliver(&mut self, mut chunk: Chunk) -> Result<()> {
@@ -284,7 +288,7 @@ impl Stream {
             return;
         }
         let pending = self.buffer.len();
-        let mut chunk = Chunk::new(self.confirmed.into(), Some(pending as u64));
+        let mut chunk = self.cut(pending);
         let mut body = self.body(pending);
         self.append().try_once(&mut chunk, &mut body);
     }
