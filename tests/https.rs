@@ -406,6 +406,16 @@ fn root_certs_that_are_a_private_key_are_refused_and_not_shown() {
     assert!(!text.contains(key.lines().nth(1).unwrap()));
 }
 
+#[test]
+fn large_bodies_keep_their_connection() {
+    let stage = Stage::new();
+    let (bucket, mut end) = (stage.bucket(), Checkpoint::default());
+    for length in [MIB, 700 << 10, 3 * MIB, MIB + 1, 513 << 10, 1] {
+        end = bucket.append_object("log", end, vec![b'x'; length]).unwrap().checkpoint().unwrap();
+    }
+    assert_eq!((stage.server.connections(), stage.server.handshakes()), (1, 1));
+}
+
 // ---- connections that are not as they should be ------------------------------------------------------------------
 
 /// The head of a request; nothing at the connection's end.
@@ -438,8 +448,13 @@ impl Read for Waits {
 
 #[test]
 fn a_success_that_came_before_the_last_bytes_had_left_is_not_believed() {
-    // Its end does not fit with the rest of it into one write.
-    const LENGTH: usize = MIB;
+    // The end waits when the answer is seen, or nothing looks for an answer before it leaves.
+    for length in [MIB, 700 << 10] {
+        not_believed(length);
+    }
+}
+
+fn not_believed(length: usize) {
     let (answered, last) = mpsc::channel();
     let server = TlsServer::script(move |tls| {
         let Some(head) = head(tls) else { return };
@@ -448,15 +463,17 @@ fn a_success_that_came_before_the_last_bytes_had_left_is_not_believed() {
             return;
         }
         tls.read_exact(&mut [0; 1000]).unwrap();
-        let answer = "HTTP/1.1 200 OK\r\nx-oss-request-id: id\r\nx-oss-next-append-position: 1048576\r\n\
-                      content-length: 0\r\n\r\n";
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nx-oss-request-id: id\r\nx-oss-next-append-position: {length}\r\n\
+             content-length: 0\r\n\r\n"
+        );
         tls.write_all(answer.as_bytes()).unwrap();
         tls.flush().unwrap();
         let _ = answered.send(());
         let _ = io::copy(tls, &mut io::sink());
     });
     let bucket = builder(&server.endpoint()).root_certs(authority_pem().as_bytes()).build().unwrap();
-    let body = Body::sized(Waits { left: LENGTH, last }, LENGTH as u64);
+    let body = Body::sized(Waits { left: length, last }, length as u64);
     let error = bucket.append_object("log", 0, body).unwrap_err();
     assert_eq!(error.outcome(), Outcome::NotApplied, "{}", told(&error));
 }

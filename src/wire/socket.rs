@@ -299,6 +299,7 @@ impl Transport for Socket {
         }
         if self.store.has_pending() {
             self.flush(&timeout);
+            note(|call| call.waits = false);
             if self.store.has_news() {
                 return Ok(true);
             }
@@ -532,6 +533,17 @@ mod tests {
         socket.stream.shutdown(Shutdown::Both).unwrap();
         socket.await_input(NextTimeout::default()).unwrap_err();
         assert!(call.is_cut() && call.has_left());
+    }
+
+    #[test]
+    fn that_something_waits_is_said_until_it_left() {
+        let (mut socket, mut server) = pair();
+        let _call = Call::begin();
+        put(&mut socket, b"a request");
+        assert!(CALL.get().waits && !CALL.get().left);
+        server.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        assert!(socket.await_input(NextTimeout::default()).unwrap());
+        assert!(!CALL.get().waits && CALL.get().left);
     }
 
     #[test]
