@@ -414,8 +414,8 @@ impl Append<'_> {
         }
         let next = answer.number(response::NEXT_POSITION);
         let code = match error.code() {
-            // Its document was lost on the way; what it names is said of no other refusal.
-            None if answer.status == 409 && next.is_some() => ELSEWHERE,
+            // Its document was lost on the way, and this is the one that must not be taken for another.
+            None if answer.status == 409 => ELSEWHERE,
             code => code.unwrap_or_default(),
         };
         match code {
@@ -545,7 +545,9 @@ impl Append<'_> {
                 Ok(End::Here(answer.number(response::CRC64)))
             }
             Some(next)
-                if next != position && answer.is_refusal() && answer.refusal().code.as_deref() == Some(ELSEWHERE) =>
+                if next != position
+                    && answer.is_refusal()
+                    && answer.refusal().code.map_or(answer.status == 409, |code| code == ELSEWHERE) =>
             {
                 Ok(End::Elsewhere(next))
             }

@@ -350,6 +350,25 @@ impl Exact<'_> {
         Ok(filled)
     }
 
+    /// Is a body of nothing that? Nobody reads it to find out. If so it is as good as untouched.
+    pub(crate) fn check_empty(&mut self) -> io::Result<()> {
+        let fault = match &mut self.reader {
+            Reader::Stream { reader, .. } if self.look_ahead => match read_some(reader, &mut [0]) {
+                Ok(0) => return Ok(()),
+                Ok(_) => longer_than(0),
+                Err(cause) => failed_midway(0, cause),
+            },
+            _ => return Ok(()),
+        };
+        Err(self.fail(fault))
+    }
+
+    /// Keeps the source's own failure, which must not be mistaken for the network's.
+    fn fail(&mut self, fault: Error) -> io::Error {
+        self.fault = Some(fault);
+        io::Error::other("the body's source failed")
+    }
+
     /// Spares the copy where the wire sends bytes from where they lie. Returns how many.
     fn lend(&mut self, buffer: &[u8]) -> usize {
         let Reader::Shared(bytes) = &mut self.reader else { return 0 };
@@ -400,7 +419,7 @@ impl Exact<'_> {
 
     fn check_end(&mut self, length: u64) -> Result<()> {
         if self.look_ahead && self.read_source(&mut [0])? > 0 {
-            return Err(Error::new(ErrorKind::Body, format!("the body is longer than the {length} bytes it declared")));
+            return Err(longer_than(length));
         }
         if self.same_as.is_some_and(|first| first != self.crc.value()) {
             return Err(Error::new(ErrorKind::Body, "the body is not what it was at the first attempt"));
@@ -434,10 +453,7 @@ impl Exact<'_> {
 
 impl Read for Exact<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.fill(buffer).map_err(|error| {
-            self.fault = Some(error);
-            io::Error::other("the body's source failed")
-        })
+        self.fill(buffer).map_err(|error| self.fail(error))
     }
 }
 
@@ -451,6 +467,10 @@ pub(crate) fn read_some(reader: &mut (impl Read + ?Sized), buffer: &mut [u8]) ->
             Err(error) => return Err(error),
         }
     }
+}
+
+fn longer_than(length: u64) -> Error {
+    Error::new(ErrorKind::Body, format!("the body is longer than the {length} bytes it declared"))
 }
 
 fn failed_midway(taken: u64, cause: io::Error) -> Error {

@@ -154,8 +154,7 @@ impl Transport {
         let response = match length {
             _ if request.method != Method::Post => self.agent.run(builder.body(SendBody::none())?),
             Some(0) => {
-                // The client asks for none of it, and there may be more than nothing.
-                let _ = outgoing.read(&mut [0])?;
+                outgoing.body.check_empty()?;
                 self.agent.run(builder.body(&[0; 0])?)
             }
             _ => {

@@ -12,6 +12,7 @@ use std::{
     io::{Cursor, Read, Seek, SeekFrom, Write},
     path::PathBuf,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 fn start() -> (FakeOss, Bucket) {
@@ -768,4 +769,14 @@ fn asking_and_deleting_are_repeated_while_the_service_is_busy() {
         assert!(error.is_transient());
         assert_eq!(of_method(&oss, method).len(), 6);
     }
+}
+
+#[test]
+fn a_body_of_nothing_is_sent_again_as_any_other_and_tells_no_progress() {
+    let oss = FakeOss::start().unwrap();
+    let bucket = oss.builder("bucket").backoff(Duration::ZERO, Duration::ZERO).build().unwrap();
+    let options = AppendOptions::new().progress(|_| panic!("there is none"));
+    oss.inject(Fault::LoseRequest);
+    let appended = bucket.append_object_with("log", 0, Body::sized(std::io::empty(), 0), &options).unwrap();
+    assert_eq!((appended.next_position, oss.object("bucket", "log")), (0, Some(Vec::new())));
 }

@@ -240,20 +240,21 @@ fn a_host_that_is_not_known_is_not_applied_and_transient() {
 #[test]
 fn a_conflict_whose_document_was_lost_is_asked_about() {
     let end = Checkpoint::default().advance("basetext");
-    for (named, document) in
-        [("x-oss-ec: 0026-00000016\r\n", ""), ("x-oss-ec: 0026-00000016\r\n", "<?xml version=\"1.0\"?><Er"), ("", "")]
+    let (code, next) = ("x-oss-ec: 0026-00000016\r\n", "x-oss-next-append-position: 8\r\n");
+    for (code, next, document) in
+        [(code, next, ""), (code, next, "<?xml version=\"1.0\"?><Er"), ("", next, ""), ("", "", "")]
     {
         // Somebody on the way sent the request twice: this is the second copy's answer, and the first is in.
         let (endpoint, served) = serve(2, move |mut stream| {
             let head = String::from_utf8(read_request(&mut stream)).unwrap();
-            let (id, next) = ("x-oss-request-id: id\r\n", "x-oss-next-append-position: 8\r\nconnection: close\r\n");
+            let id = "x-oss-request-id: id\r\nconnection: close\r\n";
             let answer = match head.starts_with("HEAD") {
                 true => format!(
-                    "HTTP/1.1 200 OK\r\n{id}{next}content-length: 8\r\nx-oss-object-type: Appendable\r\n\
+                    "HTTP/1.1 200 OK\r\n{id}x-oss-next-append-position: 8\r\ncontent-length: 8\r\nx-oss-object-type: Appendable\r\n\
                      x-oss-hash-crc64ecma: {}\r\n\r\n",
                     end.crc64
                 ),
-                false => format!("HTTP/1.1 409 Conflict\r\n{id}{named}{next}\r\n{document}"),
+                false => format!("HTTP/1.1 409 Conflict\r\n{id}{code}{next}\r\n{document}"),
             };
             stream.write_all(answer.as_bytes()).unwrap();
         });
@@ -261,7 +262,7 @@ fn a_conflict_whose_document_was_lost_is_asked_about() {
         let error = bucket.append_object("log", Checkpoint::default().advance("base"), "text").unwrap_err();
         // The same bytes are there; that they are ours cannot be told.
         let said = (error.kind(), error.outcome(), error.next_position());
-        assert_eq!(said, (ErrorKind::Conflict(Found::Longer), Outcome::Unknown, Some(8)), "{named}{document}");
+        assert_eq!(said, (ErrorKind::Conflict(Found::Longer), Outcome::Unknown, Some(8)), "{code}{next}{document}");
         served.join().unwrap();
     }
 }
