@@ -18,7 +18,9 @@ impl<In: Transport, T: Transport, C: Connector<In, Out = Either<In, T>>> Connect
         Ok(self.0.connect(details, chained)?.map(|connected| match connected {
             Either::A(plain) => Either::A(plain),
             // It is some kilobytes, and would be moved again and again.
-            Either::B(tls) => Either::B(AboveTls { inner: Box::new(tls), has_read: false, is_over: false }),
+            Either::B(tls) => {
+                Either::B(AboveTls { inner: Box::new(tls), has_sent: false, has_read: false, is_over: false })
+            }
         }))
     }
 }
@@ -26,6 +28,8 @@ impl<In: Transport, T: Transport, C: Connector<In, Out = Either<In, T>>> Connect
 #[derive(Debug)]
 pub(super) struct AboveTls {
     inner: Box<dyn Transport>,
+    /// Something was sent since an answer was waited for.
+    has_sent: bool,
     /// A look read something that the client has not been told of.
     has_read: bool,
     /// An answer was there before its request was out. Nothing of that leaves any more, and the connection is not used
@@ -61,6 +65,7 @@ impl Transport for AboveTls {
             note(|call| call.cut |= amount > 0);
             return Ok(());
         }
+        self.has_sent = true;
         self.inner.transmit_output(amount, timeout)?;
         if CALL.get().readable && !has_ended() {
             note(|call| call.readable = false);
@@ -70,8 +75,10 @@ impl Transport for AboveTls {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        // A last look, before the end of what was begun leaves. A small request waits here whole and goes without.
-        if !self.is_over && CALL.get().waits && CALL.get().left {
+        // A last look, before the end of what was begun leaves. A small request waits here whole and goes without. (What
+        // is read here later, an object perhaps, may be for another call's body, which waits and has begun as well.)
+        let call = CALL.get();
+        if std::mem::take(&mut self.has_sent) && !self.is_over && call.waits && call.left {
             self.look(timeout);
         }
         if std::mem::take(&mut self.has_read) && !self.inner.buffers().input().is_empty() {
@@ -135,7 +142,7 @@ mod tests {
 
     fn above(comes: &'static [u8]) -> AboveTls {
         let tls = Tls { buffers: LazyBuffers::new(1024, 1024), comes, told: None };
-        AboveTls { inner: Box::new(tls), has_read: false, is_over: false }
+        AboveTls { inner: Box::new(tls), has_sent: false, has_read: false, is_over: false }
     }
 
     const EARLY: &[u8] = b"HTTP/1.1 403 Forbidden\r\n\r\n";
@@ -186,6 +193,24 @@ mod tests {
         assert!(!has_ended() && above.is_open());
         assert!(above.await_input(NextTimeout::default()).unwrap(), "it is there");
         assert!(!above.await_input(NextTimeout::default()).unwrap(), "nothing came since");
+    }
+
+    #[test]
+    fn before_the_end_of_what_was_begun_leaves_a_last_look_is_taken() {
+        let (mut above, call) = (above(b""), Call::begin());
+        send(&mut above, 10);
+        above.inner = self::above(EARLY).inner;
+        note(|call| (call.waits, call.left) = (true, true));
+        assert!(above.await_input(NextTimeout::default()).unwrap());
+        assert!(has_ended() && call.is_cut() && !above.is_open());
+    }
+
+    #[test]
+    fn what_is_read_for_another_calls_body_is_no_answer_to_that() {
+        let (mut above, call) = (above(EARLY), Call::begin());
+        note(|call| (call.waits, call.left) = (true, true));
+        assert!(above.await_input(NextTimeout::default()).unwrap());
+        assert!(!has_ended() && !call.is_cut() && above.is_open());
     }
 
     #[test]
