@@ -414,8 +414,8 @@ impl Append<'_> {
         }
         let next = answer.number(response::NEXT_POSITION);
         let code = match error.code() {
-            // Its document was lost on the way, and this is the one that must not be taken for another.
-            None if answer.status == 409 => ELSEWHERE,
+            // Its document was lost on the way; what it names is said of no other refusal.
+            None if answer.status == 409 && next.is_some() => ELSEWHERE,
             code => code.unwrap_or_default(),
         };
         match code {

@@ -38,6 +38,15 @@ pub(super) struct AboveTls {
 }
 
 impl AboveTls {
+    /// Did something come in? The socket sees that, and TLS is not asked: some take "nothing yet" for the end of all.
+    fn has_come(&mut self) -> bool {
+        note(|call| (call.looking, call.readable) = (true, false));
+        self.inner.is_open();
+        let come = CALL.get().readable;
+        note(|call| (call.looking, call.readable) = (false, false));
+        come
+    }
+
     /// The socket saw that something came in. It may be a session ticket.
     fn look(&mut self, timeout: NextTimeout) {
         note(|call| call.looking = true);
@@ -78,8 +87,10 @@ impl Transport for AboveTls {
         // A last look, before the end of what was begun leaves. A small request waits here whole and goes without. (What
         // is read here later, an object perhaps, may be for another call's body, which waits and has begun as well.)
         let call = CALL.get();
-        if std::mem::take(&mut self.has_sent) && !self.is_over && call.waits && call.left {
+        if std::mem::take(&mut self.has_sent) && !self.is_over && call.waits && call.left && self.has_come() {
             self.look(timeout);
+            // What was no answer may have one behind it.
+            self.has_sent = self.has_read && !self.is_over;
         }
         if std::mem::take(&mut self.has_read) && !self.inner.buffers().input().is_empty() {
             return Ok(true);
@@ -115,6 +126,7 @@ mod tests {
         comes: &'static [u8],
         /// Was it told, when it was asked for input last, that the call's sending had ended?
         told: Option<bool>,
+        asked: u32,
     }
 
     impl Transport for Tls {
@@ -128,7 +140,7 @@ mod tests {
         }
 
         fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
-            self.told = Some(has_ended());
+            (self.told, self.asked) = (Some(has_ended()), self.asked + 1);
             let came = std::mem::take(&mut self.comes);
             self.buffers.input_append_buf()[..came.len()].copy_from_slice(came);
             self.buffers.input_appended(came.len());
@@ -136,12 +148,13 @@ mod tests {
         }
 
         fn is_open(&mut self) -> bool {
+            note(|call| call.readable |= call.looking && !self.comes.is_empty());
             true
         }
     }
 
     fn above(comes: &'static [u8]) -> AboveTls {
-        let tls = Tls { buffers: LazyBuffers::new(1024, 1024), comes, told: None };
+        let tls = Tls { buffers: LazyBuffers::new(1024, 1024), comes, told: None, asked: 0 };
         AboveTls { inner: Box::new(tls), has_sent: false, has_read: false, is_over: false }
     }
 
@@ -203,6 +216,28 @@ mod tests {
         note(|call| (call.waits, call.left) = (true, true));
         assert!(above.await_input(NextTimeout::default()).unwrap());
         assert!(has_ended() && call.is_cut() && !above.is_open());
+    }
+
+    #[test]
+    fn where_nothing_came_tls_is_not_asked_before_the_end_has_left() {
+        let (mut above, _call) = (above(b""), Call::begin());
+        send(&mut above, 10);
+        above.inner = self::above(b"").inner;
+        note(|call| (call.waits, call.left) = (true, true));
+        above.await_input(NextTimeout::default()).unwrap();
+        assert!(format!("{:?}", above.inner).contains("asked: 1"), "{:?}", above.inner);
+    }
+
+    #[test]
+    fn behind_what_is_no_answer_the_next_look_finds_one() {
+        let (mut above, call) = (above(b""), Call::begin());
+        send(&mut above, 10);
+        above.inner = self::above(b"HTTP/1.1 100 Continue\r\n\r\n").inner;
+        note(|call| (call.waits, call.left) = (true, true));
+        assert!(above.await_input(NextTimeout::default()).unwrap() && !has_ended());
+        above.inner = self::above(EARLY).inner;
+        assert!(above.await_input(NextTimeout::default()).unwrap());
+        assert!(call.is_cut() && !above.is_open());
     }
 
     #[test]

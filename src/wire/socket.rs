@@ -329,6 +329,11 @@ impl Transport for Socket {
     }
 
     fn is_open(&mut self) -> bool {
+        if CALL.get().looking {
+            // Only asked from above TLS, whether something came.
+            self.look();
+            return true;
+        }
         !self.is_dead
             && !self.store.has_pending()
             // What TLS has not taken yet came behind the answer, and would be taken for the next one.
