@@ -17,7 +17,7 @@ use oss_append::{
 use proxy::*;
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpStream},
     process::Command,
     time::Duration,
 };
@@ -243,8 +243,10 @@ fn a_proxy_that_hangs_up_or_talks_nonsense_got_nothing() {
 
 #[test]
 fn a_proxy_that_is_not_there_is_not_gone_round() {
-    let dead = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
     let oss = FakeOss::start().unwrap();
+    // Nobody listens where a connection comes from, and no other test's server is given its port.
+    let keeper = TcpStream::connect(oss.endpoint().trim_start_matches("http://")).unwrap();
+    let dead = keeper.local_addr().unwrap();
     // The service itself could be reached.
     let bucket = oss.builder(BUCKET).proxy(&format!("http://{dead}")).build().unwrap();
     let error = bucket.append_object("log", 0, "once").unwrap_err();
