@@ -412,14 +412,10 @@ impl Append<'_> {
                 (false, None) => Step::GiveUp(error),
             };
         }
-        let next = answer.number(response::NEXT_POSITION);
-        let code = match error.code() {
-            // Its document was lost on the way; what it names is said of no other refusal.
-            None if answer.status == 409 && next.is_some() => ELSEWHERE,
-            code => code.unwrap_or_default(),
-        };
+        let code = error.code().unwrap_or_default();
         match code {
             ELSEWHERE | "FileAlreadyExists" => {
+                let next = answer.number(response::NEXT_POSITION);
                 // An end before P: no copy of this request can have been let in.
                 chunk.presented |= whole && next.is_none_or(|next| next > chunk.position());
                 chunk.seen_longer |= next.is_some_and(|next| next > chunk.position());
@@ -545,9 +541,7 @@ impl Append<'_> {
                 Ok(End::Here(answer.number(response::CRC64)))
             }
             Some(next)
-                if next != position
-                    && answer.is_refusal()
-                    && answer.refusal().code.map_or(answer.status == 409, |code| code == ELSEWHERE) =>
+                if next != position && answer.is_refusal() && answer.refusal().code.as_deref() == Some(ELSEWHERE) =>
             {
                 Ok(End::Elsewhere(next))
             }

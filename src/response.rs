@@ -102,7 +102,7 @@ impl Answer {
         let ec = document.text("EC").or_else(|| self.header(ERROR_CODE).filter(|ec| !ec.is_empty()).map(printable));
         let refusal = Refusal {
             status: self.status,
-            code: document.text("Code").or_else(|| code_of(self.status, ec.as_deref()).map(str::to_owned)),
+            code: document.text("Code").or_else(|| self.code_without_document(ec.as_deref()).map(str::to_owned)),
             message: document.text("Message"),
             ec,
             request_id: self.request_id().map(printable).or_else(|| document.text("RequestId")),
@@ -110,6 +110,12 @@ impl Answer {
         };
         let advice = hints::advice(&refusal, document.text("Endpoint").as_deref());
         Refusal { advice, ..refusal }
+    }
+
+    /// An end is named by no other refusal than that of an append elsewhere ("AppendObject").
+    fn code_without_document(&self, ec: Option<&str>) -> Option<&'static str> {
+        let is_elsewhere = self.status == 409 && self.number(NEXT_POSITION).is_some();
+        code_of(self.status, ec).or_else(|| is_elsewhere.then_some("PositionNotEqualToLength"))
     }
 
     /// The refusal as an error. What became of the bytes is the engine's to say.
